@@ -6,7 +6,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{shared,images,agent}/src/**/*.test.ts", "control-plane/*/src/**/*.test.{ts,tsx}", "test/tidy/**/*.test.ts"],
+          include: [
+            "{shared,images,agent}/src/**/*.test.ts",
+            "control-plane/*/src/**/*.test.{ts,tsx}",
+            "test/tidy/**/*.test.ts",
+          ],
         },
       },
     ],
