@@ -228,6 +228,14 @@ class DeltaExpansion {
       frameBytes > 0 && frameBytes <= frameBytesMax(plainBytes),
       "a frame of the delta has an impossible length",
     );
+    formatRule(
+      this.#newHeader.artefacts.some(
+        (artefact) =>
+          first >= artefact.firstChunk &&
+          first + count <= artefact.firstChunk + artefact.chunkCount,
+      ),
+      "a frame of the delta spans two artefacts",
+    );
     const dictionary = this.#readDictionary();
     return { kind: "literal", first, count, frameBytes, check, dictionary };
   }
