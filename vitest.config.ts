@@ -1,4 +1,15 @@
+// The test projects. Everything but `*.nightly.test.ts` runs on every change; projects that start
+// services or virtual machines run their files one after another.
 import { defineConfig } from "vitest/config";
+
+const nightly = "**/*.nightly.test.{ts,tsx}";
+const integration = "**/*.integration.test.ts";
+const never = ["**/node_modules/**", "**/dist/**"];
+
+/** A slow computer makes tests slower, never red. */
+const slowness = Number(process.env["DROVER_SLOWNESS"] ?? "1");
+
+const sequential = { fileParallelism: false, maxWorkers: 1 } as const;
 
 export default defineConfig({
   test: {
@@ -9,8 +20,51 @@ export default defineConfig({
           include: [
             "{shared,images,agent}/src/**/*.test.ts",
             "control-plane/*/src/**/*.test.{ts,tsx}",
-            "test/tidy/**/*.test.ts",
+            "test/{tidy,bootstrap}/**/*.test.ts",
           ],
+          exclude: [...never, nightly, integration],
+          testTimeout: 10_000 * slowness,
+        },
+      },
+      {
+        test: {
+          name: "simulation",
+          include: ["test/{simulation,scenarios}/**/*.test.ts"],
+          exclude: [...never, nightly],
+          testTimeout: 300_000 * slowness,
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: [
+            "test/integration/**/*.test.ts",
+            `{shared,images,agent,control-plane}/${integration}`,
+          ],
+          exclude: [...never, nightly],
+          testTimeout: 120_000 * slowness,
+          hookTimeout: 120_000 * slowness,
+          ...sequential,
+        },
+      },
+      {
+        test: {
+          name: "lab",
+          include: ["test/lab/**/*.test.ts"],
+          exclude: [...never, nightly],
+          testTimeout: 1_200_000 * slowness,
+          hookTimeout: 600_000 * slowness,
+          ...sequential,
+        },
+      },
+      {
+        test: {
+          name: "nightly",
+          include: [nightly],
+          exclude: never,
+          testTimeout: 7_200_000 * slowness,
+          hookTimeout: 600_000 * slowness,
+          ...sequential,
         },
       },
     ],

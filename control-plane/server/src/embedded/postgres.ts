@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import type { Log } from "@drover/shared/log";
 import { endLeftovers } from "./child-process.ts";
-import { DataFolderError, EmbeddedError } from "./errors.ts";
+import { DataFolderError, EmbeddedError, systemCode } from "./errors.ts";
 import { findFreePort, isPortFree, keepPort, readPort } from "./free-port.ts";
 import { findPostgres, type PostgresBinaries } from "./postgres-binaries.ts";
 import { runCommand } from "./run-command.ts";
@@ -189,10 +189,17 @@ async function prepareStart(cluster: string): Promise<void> {
 
 /** Postgres writes "ready" into line 8 of its lock file once it takes connections. */
 function isReady(cluster: string, pid: number): boolean {
-  const file = join(cluster, "postmaster.pid");
-  if (!existsSync(file)) return false;
-  const lines = readFileSync(file, "utf8").split("\n");
+  const lines = readLines(join(cluster, "postmaster.pid"));
   return Number(lines[0]) === pid && lines[7]?.trim() === "ready";
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").split("\n");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function explain(folder: string, logTail: string): Error | undefined {
