@@ -29,7 +29,7 @@ const sizes = {
 };
 
 function sparse(sectorBytes: SectorBytes, diskBytes = 128 * mebibyte) {
-  const layout = planLayout({ diskBytes, sectorBytes, diskGuid, architecture: "x86-64", sizes });
+  const layout = planLayout({ diskBytes, sectorBytes, diskGuid, architecture: "amd64", sizes });
   const disk = memoryDisk(diskBytes);
   const image = encodeGpt(layout);
   writeExtents(disk, [image.tail, image.head]);
@@ -59,7 +59,7 @@ describe("layout", () => {
 
   test("refuses a smaller disk with the figure needed and the figure found", () => {
     const needed = neededBytes(defaultSizes);
-    const request = { sectorBytes: 512, diskGuid, architecture: "x86-64" } as const;
+    const request = { sectorBytes: 512, diskGuid, architecture: "amd64" } as const;
     expect(() => planLayout({ ...request, diskBytes: needed })).not.toThrow();
     try {
       planLayout({ ...request, diskBytes: needed - 512 });
@@ -73,7 +73,7 @@ describe("layout", () => {
   test("a disk of exactly the needed size gives state its minimum for both sector sizes", () => {
     for (const sectorBytes of [512, 4096] as const) {
       const diskBytes = neededBytes(defaultSizes);
-      const layout = planLayout({ diskBytes, sectorBytes, diskGuid, architecture: "x86-64" });
+      const layout = planLayout({ diskBytes, sectorBytes, diskGuid, architecture: "amd64" });
       expect(partitionOf(layout, "state").sizeBytes).toBeGreaterThanOrEqual(
         defaultSizes.stateMinBytes,
       );
@@ -87,7 +87,7 @@ describe("layout", () => {
         diskBytes: 2 ** 33,
         sectorBytes: 512,
         diskGuid,
-        architecture: "x86-64",
+        architecture: "amd64",
         sizes: bad,
       }),
     ).toThrow(DiskInputError);

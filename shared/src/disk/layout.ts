@@ -21,7 +21,7 @@ export type PartitionName = (typeof partitionNames)[number];
 /** Label of the file system in the state partition (the partition itself is called `state`). */
 export const stateFileSystemLabel = "drover-state";
 
-export type Architecture = "x86-64" | "arm64";
+export type Architecture = "amd64" | "arm64";
 export type SectorBytes = 512 | 4096;
 
 /** Sizes in bytes; each a multiple of 1 MiB. `stateMinBytes` is the least that `state` may get. */
@@ -66,7 +66,7 @@ export const typeGuids = {
   bios: "21686148-6449-6e6f-744e-656564454649",
   esp: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
   linux: "0fc63daf-8483-4772-8e79-3d69d8477de4",
-  "root-x86-64": "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
+  "root-amd64": "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
   "root-arm64": "b921b045-1df0-41c3-af44-4c6f280d3fae",
 } as const;
 
