@@ -17,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          sequence: { groupOrder: 0 },
           include: [
             "{shared,images,agent}/src/**/*.test.ts",
             "control-plane/*/src/**/*.test.{ts,tsx}",
@@ -29,6 +30,7 @@ export default defineConfig({
       {
         test: {
           name: "simulation",
+          sequence: { groupOrder: 1 },
           include: ["test/{simulation,scenarios}/**/*.test.ts"],
           exclude: [...never, nightly],
           testTimeout: 300_000 * slowness,
@@ -37,6 +39,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
+          sequence: { groupOrder: 2 },
           include: [
             "test/integration/**/*.test.ts",
             `{shared,images,agent,control-plane}/${integration}`,
@@ -50,6 +53,7 @@ export default defineConfig({
       {
         test: {
           name: "lab",
+          sequence: { groupOrder: 3 },
           include: ["test/lab/**/*.test.ts"],
           exclude: [...never, nightly],
           testTimeout: 1_200_000 * slowness,
@@ -60,6 +64,7 @@ export default defineConfig({
       {
         test: {
           name: "nightly",
+          sequence: { groupOrder: 4 },
           include: [nightly],
           exclude: never,
           testTimeout: 7_200_000 * slowness,
