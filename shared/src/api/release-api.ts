@@ -23,6 +23,7 @@ export const ImageView = z.object({
   name: z.string(),
   architecture: z.string(),
   sizeBytes: z.number().int(),
+  manifestBytes: z.number().int(),
   createdAt: EpochMs,
   releases: z.array(ReleaseRef),
 });

@@ -9,17 +9,19 @@ export const RolloutState = z.discriminatedUnion("phase", [
   z.object({ phase: z.literal("draft") }),
   z.object({ phase: z.literal("awaiting-approval") }),
   z.object({ phase: z.literal("scheduled"), startsAt: EpochMs }),
-  z.object({
-    phase: z.literal("running"),
-    wave: z.number().int().min(0),
-    step: z.literal("updating"),
-  }),
-  z.object({
-    phase: z.literal("running"),
-    wave: z.number().int().min(0),
-    step: z.literal("soaking"),
-    soakEndsAt: EpochMs,
-  }),
+  z.discriminatedUnion("step", [
+    z.object({
+      phase: z.literal("running"),
+      wave: z.number().int().min(0),
+      step: z.literal("updating"),
+    }),
+    z.object({
+      phase: z.literal("running"),
+      wave: z.number().int().min(0),
+      step: z.literal("soaking"),
+      soakEndsAt: EpochMs,
+    }),
+  ]),
   z.object({
     phase: z.literal("paused"),
     wave: z.number().int().min(0),

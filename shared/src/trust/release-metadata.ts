@@ -249,6 +249,11 @@ function readEntry(file: TargetFile): ReleaseEntry {
   };
 }
 
+/** The releases in metadata that is ours to extend and sign again; signatures are not judged here. */
+export function releaseEntries(text: string): readonly ReleaseEntry[] {
+  return Object.values(parseMetadata(MetadataKind.Targets, text).signed.targets).map(readEntry);
+}
+
 /** The entry that signs exactly this release, or a reason why there is none. */
 export function findRelease(
   releases: TrustedReleases,

@@ -1,0 +1,94 @@
+// Where the centre is and who we are: flags win over the environment, the environment over the file
+// a control plane leaves in its data folder.
+import { readFileSync } from "node:fs";
+import { request } from "node:https";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Send } from "@drover/shared/api/client";
+import { FleetError } from "@drover/shared/errors";
+import { z } from "zod";
+
+/** What a client needs; a control plane writes it as `client.json`, mode 0600. */
+export const ClientFile = z.object({ url: z.url(), token: z.string().min(1), caPem: z.string() });
+export type ClientFile = z.infer<typeof ClientFile>;
+
+export class ConnectionError extends FleetError {
+  readonly code = "connection-unusable";
+}
+
+export interface ConnectionFlags {
+  readonly data?: string;
+  readonly url?: string;
+}
+
+function readClientFile(path: string): ClientFile | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new ConnectionError(`cannot read ${path}`, { cause });
+  }
+  const parsed = ClientFile.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new ConnectionError(`${path} is not a client file of a control plane`);
+  return parsed.data;
+}
+
+/** Finds the centre, or says in one sentence what to give. */
+export function findConnection(flags: ConnectionFlags, env: NodeJS.ProcessEnv): ClientFile {
+  const folder = flags.data ?? env["DROVER_DATA"];
+  const file = folder
+    ? readClientFile(join(folder, "client.json"))
+    : readClientFile(join(homedir(), ".config", "drover", "client.json"));
+  const url = flags.url ?? env["DROVER_URL"] ?? file?.url;
+  const token = env["DROVER_TOKEN"] ?? file?.token;
+  const caPem = env["DROVER_CA"] ? readFileSync(env["DROVER_CA"], "utf8") : (file?.caPem ?? "");
+  if (!url || !token) {
+    throw new ConnectionError(
+      "no control plane given: pass --data DIR, or set DROVER_URL and DROVER_TOKEN (and DROVER_CA)",
+    );
+  }
+  return { url, token, caPem };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Sends one request over HTTPS to the centre, trusting its own authority only when one is given. */
+export function sendTo(client: ClientFile): Send {
+  return (input) =>
+    new Promise<Answer>((resolve, reject) => {
+      const outgoing = request(
+        new URL(input.path, client.url),
+        {
+          method: input.method,
+          agent: false,
+          timeout: 60_000,
+          ...(client.caPem ? { ca: client.caPem } : {}),
+          headers: {
+            ...input.headers,
+            authorization: `Bearer ${client.token}`,
+            accept: "application/json",
+          },
+        },
+        (response) => {
+          const parts: Buffer[] = [];
+          response.on("data", (part: Buffer) => parts.push(part));
+          response.on("error", reject);
+          response.on("end", () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              text: Buffer.concat(parts).toString("utf8"),
+            }),
+          );
+        },
+      );
+      outgoing.on("timeout", () => outgoing.destroy(new Error("no answer within 60 s")));
+      outgoing.on("error", (cause) =>
+        reject(new ConnectionError(`cannot reach the control plane at ${client.url}`, { cause })),
+      );
+      outgoing.end(input.body);
+    });
+}
