@@ -53,11 +53,16 @@ describe("boot scripts", () => {
     expect(bootScript(open, who, 10).text).toBe("#!ipxe\nexit\n");
   });
 
-  test.each(["a b", "x\nboot", "\u0024{net0/mac}", "||", ""])("the argument %j is refused", (arg) => {
-    const installer = { ...sampleSite.files.installer, args: [arg] };
-    const site = { ...sampleSite, files: { ...sampleSite.files, installer } };
-    expect(() => bootScript(site, { mac: nodeMac, platform: "bios" }, 0)).toThrow(BootScriptError);
-  });
+  test.each(["a b", "x\nboot", "\u0024{net0/mac}", "||", ""])(
+    "the argument %j is refused",
+    (arg) => {
+      const installer = { ...sampleSite.files.installer, args: [arg] };
+      const site = { ...sampleSite, files: { ...sampleSite.files, installer } };
+      expect(() => bootScript(site, { mac: nodeMac, platform: "bios" }, 0)).toThrow(
+        BootScriptError,
+      );
+    },
+  );
 
   test("an Ethernet address is read in both spellings and nothing else", () => {
     expect(canonicalMac("52-54-00-77-00-0A")).toBe("52:54:00:77:00:0a");

@@ -114,15 +114,10 @@ function onDiscover(context: Context): DhcpDecision {
   const found = chooseAddress(client, context.request, view.site, view.leases, now);
   if (found === undefined) return quiet(context, "pool-exhausted", [], "no address is free");
   const held = view.leases.byKey(client.key);
-  const isBound = held?.ip === found.ip && held.state === "bound" && held.until > now;
-  const changes: LeaseChange[] = isBound
-    ? []
-    : [
-        {
-          kind: "put",
-          lease: { ip: found.ip, key: client.key, state: "offered", until: now + offerMs },
-        },
-      ];
+  // A live lease outlasts an offer: until the client takes the new address it may still use the old.
+  const isBound = held?.state === "bound" && held.until > now;
+  const lease = { ip: found.ip, key: client.key, state: "offered", until: now + offerMs } as const;
+  const changes: LeaseChange[] = isBound ? [] : [{ kind: "put", lease }];
   return answer(context, "offer", found.ip, changes, found.because);
 }
 

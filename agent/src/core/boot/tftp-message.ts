@@ -3,13 +3,16 @@
 /** Options as asked, names in lower case, in the order asked. */
 export type TftpOptions = readonly (readonly [name: string, value: string])[];
 
+export interface TftpRequest {
+  readonly kind: "rrq" | "wrq";
+  readonly fileName: string;
+  /** In lower case. */
+  readonly mode: string;
+  readonly options: TftpOptions;
+}
+
 export type TftpMessage =
-  | {
-      readonly kind: "rrq" | "wrq";
-      readonly fileName: string;
-      readonly mode: string;
-      readonly options: TftpOptions;
-    }
+  | TftpRequest
   | { readonly kind: "data"; readonly block: number; readonly bytes: Uint8Array }
   | { readonly kind: "ack"; readonly block: number }
   | { readonly kind: "error"; readonly errorCode: number; readonly message: string }

@@ -7,6 +7,7 @@ import {
   onTftpPacket,
   onTftpTimer,
   startTransfer,
+  type TftpSend,
   type TftpStep,
 } from "./tftp-transfer.ts";
 
@@ -138,33 +139,37 @@ describe("TFTP transfer", () => {
 /** A receiver over a lossy wire: bytes got in order, or "timed-out" when the sender gave up. */
 function receive(fileBytes: number, options: [string, string][], seed: number, lossRate: number) {
   const random = seededRandom(seed);
+  const client = { got: 0, blocks: 0, isWhole: false };
   let now = 0;
   let step = startTransfer(options, fileBytes, limits, now);
-  let got = 0;
-  let blocks = 0;
-  let isWhole = false;
-  for (;;) {
-    let answered: TftpStep | undefined;
-    const answer = (block: number): void => {
-      if (!random.chance(lossRate)) answered = onTftpPacket(step.state, ack(block % 65_536), now);
-    };
-    const shape = step.state;
-    let windowSeen = 0;
-    for (const send of step.sends) {
-      if (random.chance(lossRate)) continue;
-      if (send.kind === "packet") answer(0);
-      else if (send.block === (blocks + 1) % 65_536) {
-        expect(send.offset).toBe(got);
-        got += send.lengthBytes;
-        blocks += 1;
-        windowSeen += 1;
-        isWhole = send.lengthBytes < shape.blockBytes;
-      }
-    }
-    if (windowSeen > 0 || (isWhole && step.sends.length > 0)) answer(blocks);
+  while (step.state.phase !== "done") {
+    const arrived = step.sends.filter(() => !random.chance(lossRate));
+    const answer = takeIn(client, arrived, step.state.blockBytes);
     now += 1000;
-    step = answered ?? onTftpTimer(step.state, now);
-    if (step.state.phase === "done")
-      return step.state.outcome === "complete" || isWhole ? got : "timed-out";
+    step =
+      answer === undefined || random.chance(lossRate)
+        ? onTftpTimer(step.state, now)
+        : onTftpPacket(step.state, ack(answer % 65_536), now);
   }
+  return step.state.outcome === "complete" || client.isWhole ? client.got : "timed-out";
+}
+
+/** The block to acknowledge, or undefined when nothing new arrived. */
+function takeIn(
+  client: { got: number; blocks: number; isWhole: boolean },
+  arrived: readonly TftpSend[],
+  blockBytes: number,
+): number | undefined {
+  let answer: number | undefined;
+  for (const send of arrived) {
+    if (send.kind === "packet") return 0;
+    if (client.isWhole) answer = client.blocks;
+    if (send.block !== (client.blocks + 1) % 65_536 || client.isWhole) continue;
+    expect(send.offset).toBe(client.got);
+    client.got += send.lengthBytes;
+    client.blocks += 1;
+    client.isWhole = send.lengthBytes < blockBytes;
+    answer = client.blocks;
+  }
+  return answer;
 }
