@@ -12,7 +12,8 @@ export class ByteReader {
 
   /** `what` names the format in error messages, for example "chunk index". */
   constructor(bytes: Uint8Array, what: string) {
-    this.#bytes = bytes;
+    // Never a subclass: Node's Buffer gives `slice` another meaning.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#what = what;
   }

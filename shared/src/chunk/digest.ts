@@ -11,7 +11,7 @@ const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).pad
 
 /** SHA-256 of `bytes` as 32 raw bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer");
+  return new Uint8Array(hash("sha256", bytes, "buffer"));
 }
 
 /** SHA-256 of `bytes` as 64 lower-case hex digits. */

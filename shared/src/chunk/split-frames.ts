@@ -4,37 +4,63 @@
 import { ChunkDigestError } from "./errors.ts";
 import type { FetchRange, FrameUse } from "./fetch-ranges.ts";
 
-/** The frames of `range` with their bytes, in order. */
+/** A frame of a range with its bytes. */
+export interface FetchedFrame {
+  readonly frame: FrameUse;
+  readonly bytes: Uint8Array;
+}
+
+/** The frames of `range` in order. */
 export async function* splitFrames(
   range: FetchRange,
   pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly frame: FrameUse; readonly bytes: Uint8Array }> {
-  const frames = range.frames[Symbol.iterator]();
-  let current = frames.next();
-  let collected = new Uint8Array(current.done === true ? 0 : current.value.sizeBytes);
-  let at = range.offset;
-  for await (const piece of pieces) {
-    let used = 0;
-    while (current.done !== true && used < piece.length) {
-      const frame = current.value;
-      // Bytes in a gap between two frames are passed over.
-      if (at < frame.offset) {
-        const gapBytes = Math.min(frame.offset - at, piece.length - used);
-        used += gapBytes;
-        at += gapBytes;
-        continue;
-      }
-      const have = at - frame.offset;
-      const part = piece.subarray(used, used + frame.sizeBytes - have);
-      collected.set(part, have);
-      used += part.length;
-      at += part.length;
-      if (have + part.length < frame.sizeBytes) continue;
-      yield { frame, bytes: collected };
-      current = frames.next();
-      collected = new Uint8Array(current.done === true ? 0 : current.value.sizeBytes);
-    }
-    if (used < piece.length) throw new ChunkDigestError(`${range.object} sent more than asked for`);
+): AsyncGenerator<FetchedFrame> {
+  const collector = new FrameCollector(range);
+  for await (const piece of pieces) yield* collector.add(piece);
+  if (collector.isWaiting) throw new ChunkDigestError(`${range.object} sent less than asked for`);
+}
+
+class FrameCollector {
+  readonly #range: FetchRange;
+  #frameNumber = 0;
+  #bytes: Uint8Array;
+  /** Position in the object of the next byte to come. */
+  #at: number;
+
+  constructor(range: FetchRange) {
+    this.#range = range;
+    this.#at = range.offset;
+    this.#bytes = new Uint8Array(range.frames[0]?.sizeBytes ?? 0);
   }
-  if (current.done !== true) throw new ChunkDigestError(`${range.object} sent less than asked for`);
+
+  get isWaiting(): boolean {
+    return this.#frameNumber < this.#range.frames.length;
+  }
+
+  /** The frames that `piece` completes. */
+  *add(piece: Uint8Array): Generator<FetchedFrame> {
+    let rest = piece;
+    while (rest.length > 0) {
+      const frame = this.#range.frames[this.#frameNumber];
+      if (frame === undefined) {
+        throw new ChunkDigestError(`${this.#range.object} sent more than asked for`);
+      }
+      const used = this.#take(frame, rest);
+      this.#at += used;
+      rest = rest.subarray(used);
+      if (this.#at < frame.offset + frame.sizeBytes) continue;
+      yield { frame, bytes: this.#bytes };
+      this.#frameNumber += 1;
+      this.#bytes = new Uint8Array(this.#range.frames[this.#frameNumber]?.sizeBytes ?? 0);
+    }
+  }
+
+  /** How many bytes were used: of the gap before `frame`, else of the frame itself. */
+  #take(frame: FrameUse, bytes: Uint8Array): number {
+    if (this.#at < frame.offset) return Math.min(frame.offset - this.#at, bytes.length);
+    const have = this.#at - frame.offset;
+    const part = bytes.subarray(0, frame.sizeBytes - have);
+    this.#bytes.set(part, have);
+    return part.length;
+  }
 }
