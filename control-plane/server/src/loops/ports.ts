@@ -1,6 +1,6 @@
 // What the loops need from the outside, as small ports with plain records. Every method is one whole
 // transaction; every write that decides names the lease term and the version it was decided on.
-import type { EpochMs, RolloutId, SiteId } from "@drover/shared/ids";
+import type { EpochMs, NodeClass, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
 import type { DesiredBody, DesiredDocument } from "@drover/shared/messages/desired";
 import type { GrantDocument, GrantReply } from "@drover/shared/messages/grant";
 import type { AckBody, BeatBody, OutboxId, Report } from "@drover/shared/messages/report";
@@ -53,13 +53,14 @@ export interface RolloutWrite {
   readonly now: EpochMs;
   readonly state: RolloutState;
   readonly epoch: number;
+  readonly accepted: RolloutHead["accepted"];
   readonly sites: readonly {
     readonly site: SiteId;
     readonly state: SiteInRollout;
     readonly because: readonly string[];
   }[];
   /** Open grants of this rollout whose outcome is now known. */
-  readonly settled: readonly { readonly grantId: string; readonly outcome: GrantOutcome }[];
+  readonly settled: readonly { readonly node: NodeId; readonly outcome: GrantOutcome }[];
   /** The site's release for a class, once all its nodes of the class run it. */
   readonly siteReleases: readonly {
     readonly site: SiteId;
@@ -71,7 +72,28 @@ export interface RolloutWrite {
   readonly events: readonly EventRecord[];
 }
 
+/** A new rollout with its members as the plan placed them; members start in `waiting`. */
+export interface RolloutRow {
+  readonly head: RolloutHead;
+  readonly members: readonly {
+    readonly site: SiteId;
+    readonly wave: number;
+    readonly stratum: string;
+    readonly excluded: boolean;
+    readonly before: Readonly<Record<NodeClass, ReleaseRef | null>>;
+  }[];
+}
+
 export interface RolloutStore {
+  /**
+   * All rows or none. A row whose `rollsBack` names a rollout that is rolled back already is left
+   * out with the others of its call; returns whether anything was written.
+   */
+  createRollouts(request: {
+    fence: Fence;
+    rows: readonly RolloutRow[];
+    events: readonly EventRecord[];
+  }): Promise<boolean>;
   /** Rollouts to look at: scheduled, running, paused or halted, and ended ones with open grants. */
   activeRollouts(): Promise<readonly RolloutId[]>;
   /** The row alone, for the words of people. */
@@ -180,7 +202,8 @@ export interface GrantStore {
   /**
    * One transaction: checks the `grants` lease term (LeaseLostError), locks the rollout rows asked
    * for, reads the facts over all rollouts, calls the pure `decide` once, inserts or renews the rows
-   * (unique by rollout and node), marks touched sites dirty, appends events, commits.
+   * (unique by rollout and node), ends open grants of the same nodes for other rollouts as `unused`
+   * (a fresh nonce proves that they were not armed), appends an event per request, commits.
    */
   decideGrants(
     batch: { term: LeaseTerm; requests: readonly PendingGrantRequest[]; now: EpochMs },

@@ -51,8 +51,8 @@ export interface GrantSite {
 
 /** A grant that has no outcome yet, of any rollout and any site. */
 export interface OpenGrant {
-  readonly id: GrantId;
   readonly site: SiteId;
+  readonly hollow: boolean;
   readonly node: NodeId;
   readonly rolloutId: RolloutId;
   readonly region: string;
@@ -73,13 +73,15 @@ export interface EarlierGrant {
 
 export interface GrantFacts {
   readonly frozen: boolean;
+  /** Images known bad, whatever rollout brings them. */
+  readonly withdrawn: readonly ImageId[];
   readonly rollouts: readonly RolloutHead[];
   readonly sites: readonly GrantSite[];
   readonly openGrants: readonly OpenGrant[];
   readonly earlierGrants: readonly EarlierGrant[];
 }
 
-/** A row to write: new, or a renewal of the node's earlier one. */
+/** A row to write, one per rollout and node: new, or a renewal of the node's earlier one, whose id it keeps. */
 export interface GrantRow {
   readonly id: GrantId;
   readonly rolloutId: RolloutId;

@@ -28,14 +28,18 @@ export interface RolloutHead {
   readonly epoch: number;
   /** Rises with every write of the row; a writer names the one it read. */
   readonly version: number;
+  /** Failed and silent sites per wave that a person accepted when un-halting; 0 before. */
+  readonly accepted: { readonly failed: number; readonly silent: number };
   /** The rollout this one takes back, when it is a roll back. */
   readonly rollsBack: RolloutId | null;
+  /** Some rollout that was not cancelled takes this one back. */
+  readonly rolledBack: boolean;
 }
 
 /** How a grant ended; a grant without an outcome is open and counts against every cap. */
 export type GrantOutcome = "committed" | "fallen-back" | "inconclusive" | "unused";
 
-/** The one grant a node has in a rollout. */
+/** The one grant a node has in a rollout. Nodes granted in one reply share the id. */
 export interface NodeGrant {
   readonly id: GrantId;
   /** When it was last issued: a renewal before arming moves it. */
@@ -60,6 +64,8 @@ export interface NodeInRollout {
   readonly refuses: readonly ImageId[];
   /** When the centre stored the node's last state; null when it never reported. */
   readonly reportedAt: EpochMs | null;
+  /** Generation that the site had applied when it wrote that state; 0 = none. */
+  readonly reportGeneration: number;
   readonly grant: NodeGrant | null;
 }
 
@@ -82,6 +88,13 @@ export interface RolloutSite {
   readonly before: Readonly<Record<NodeClass, ReleaseRef | null>>;
   /** The site's release per class now. */
   readonly committed: Readonly<Record<NodeClass, ReleaseRef | null>>;
+  /** The stored desired document: what it assigns per class, and its generation. */
+  readonly document: {
+    readonly generation: number;
+    readonly assigned: Readonly<
+      Record<NodeClass, { readonly rolloutId: RolloutId; readonly rolloutEpoch: number } | null>
+    >;
+  } | null;
   readonly nodes: readonly NodeInRollout[];
 }
 

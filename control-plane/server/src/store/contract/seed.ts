@@ -7,7 +7,6 @@ import type { SitePolicy } from "@drover/shared/site/policy";
 import type { SiteFields } from "@drover/shared/site/site";
 import type { DsseEnvelope } from "@drover/shared/trust/dsse";
 import type { z } from "zod";
-import type { RolloutHead } from "../../core/rollout/facts.ts";
 import type { EventRecord, LoopStore } from "../../loops/ports.ts";
 
 export interface SiteRow extends SiteFields {
@@ -35,18 +34,6 @@ export interface ClassRow {
   readonly procedure: DsseEnvelope | null;
 }
 
-/** A rollout with its members as the plan placed them. */
-export interface RolloutRow {
-  readonly head: RolloutHead;
-  readonly members: readonly {
-    readonly site: SiteId;
-    readonly wave: number;
-    readonly stratum: string;
-    readonly excluded: boolean;
-    readonly before: Readonly<Record<NodeClass, ReleaseRef | null>>;
-  }[];
-}
-
 /** Nodes by running image; hollow and real apart. */
 export interface NodeCount {
   readonly hollow: boolean;
@@ -58,8 +45,6 @@ export interface StoreSeed {
   putSite(row: SiteRow): Promise<void>;
   putNode(row: NodeRow): Promise<void>;
   putClass(row: ClassRow): Promise<void>;
-  /** Members start in `waiting`. */
-  putRollout(row: RolloutRow): Promise<void>;
   markDirty(site: SiteId): Promise<void>;
 }
 
