@@ -21,7 +21,7 @@ export default defineConfig({
           include: [
             "{shared,images,agent}/src/**/*.test.ts",
             "control-plane/*/src/**/*.test.{ts,tsx}",
-            "test/{tidy,bootstrap}/**/*.test.ts",
+            "test/{tidy,bootstrap}/**/*.test.{ts,mjs}",
           ],
           exclude: [...never, nightly, integration],
           testTimeout: 10_000 * slowness,

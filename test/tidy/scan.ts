@@ -34,7 +34,7 @@ export function scan(source: string): Scan {
     token.lastIndex = end;
   }
   out.push({ kind: "code", text: source.slice(at), at });
-  return collect(source, out);
+  return collect(out);
 }
 
 function kindOf(groups: Readonly<Record<string, string | undefined>>): Kind {
@@ -63,7 +63,7 @@ function endOfPlaceholder(source: string, start: number): number {
   return source.length;
 }
 
-function collect(source: string, parts: readonly { kind: Kind; text: string; at: number }[]): Scan {
+function collect(parts: readonly { kind: Kind; text: string; at: number }[]): Scan {
   const comments: Piece[] = [];
   const strings: Piece[] = [];
   let code = "";

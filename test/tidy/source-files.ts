@@ -32,7 +32,7 @@ export function sourceFiles(): SourceFile[] {
     .filter((path) => /\.(ts|tsx|mts|mjs|js)$/.test(path))
     .map((path) => {
       const text = readRepositoryFile(path);
-      return { path, text, scan: scan(text), isTest: /\.test\.tsx?$/.test(path) };
+      return { path, text, scan: scan(text), isTest: /\.test\.(tsx?|mjs)$/.test(path) };
     });
 }
 
