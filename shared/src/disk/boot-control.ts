@@ -73,7 +73,7 @@ export function grubBootControl(block: BlockDisk, current: Slot): BootControl {
     keep: () => mark(keepTrial(state())),
     confirm(oldVerifies) {
       const env = state();
-      if (env.try === "-") return mark(settle(env));
+      if (env.try === "-") return mark(settle(env, current));
       if (env.try !== current) {
         throw new BootStateError(`slot ${env.try} is on trial, slot ${current} cannot confirm it`);
       }

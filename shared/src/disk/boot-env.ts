@@ -141,9 +141,13 @@ export function rejectTrial(env: BootEnv, imageId: string): BootEnv {
   return { ...env, try: "-", left: 0, ok: env.try === "-" ? env.ok : env.def, rej };
 }
 
-/** A usual boot turned out well: marks of earlier trouble are cleared. */
-export function settle(env: BootEnv): BootEnv {
-  return { ...env, why: "cold" };
+/**
+ * A boot outside a trial turned out well: marks of earlier trouble are cleared. When the loader had
+ * to leave the default because it could not be loaded, the running slot becomes the default.
+ */
+export function settle(env: BootEnv, running: Slot): BootEnv {
+  if (env.def === running) return { ...env, why: "cold" };
+  return { ...env, def: running, try: "-", left: 0, ok: running, last: running, why: "cold" };
 }
 
 /** What the initrd's request came to. */

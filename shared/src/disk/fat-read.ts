@@ -166,25 +166,31 @@ function listDirectory(
   const { rootOffset, rootBytes } = volume.areas;
   const bytes =
     cluster === 0 ? volume.source.read(rootOffset, rootBytes) : readChain(volume, cluster);
-  if (bytes.length / 32 > directoryEntriesMax)
-    throw new DiskFormatError("a directory is too large");
   const found: FatEntry[] = [];
+  for (const { name, raw } of namedEntries(bytes)) {
+    budget.entries -= 1;
+    if (budget.entries < 0) throw new DiskFormatError("the file system has too many entries");
+    found.push(...withBelow(volume, raw, prefix + name, depth, budget));
+  }
+  return found;
+}
+
+/** Entries of one directory with their long names; without labels, deleted entries, `.` and `..`. */
+function namedEntries(bytes: Uint8Array): { readonly name: string; readonly raw: Uint8Array }[] {
+  const found: { name: string; raw: Uint8Array }[] = [];
   let longName = "";
   for (let at = 0; at < bytes.length && bytes[at] !== 0; at += 32) {
     const raw = bytes.subarray(at, at + 32);
     const attribute = raw[11] ?? 0;
-    if (raw[0] === 0xe5) {
-      longName = "";
-    } else if (attribute === longNameAttribute) {
+    const isDeleted = raw[0] === 0xe5;
+    if (attribute === longNameAttribute && !isDeleted) {
       longName = longNamePart(raw) + longName;
-    } else {
-      const name = longName === "" ? shortName(raw) : longName;
-      longName = "";
-      if ((attribute & 0x08) !== 0 || name === "." || name === "..") continue;
-      budget.entries -= 1;
-      if (budget.entries < 0) throw new DiskFormatError("the file system has too many entries");
-      found.push(...withBelow(volume, raw, prefix + name, depth, budget));
+      continue;
     }
+    const name = longName === "" ? shortName(raw) : longName;
+    longName = "";
+    const isLabel = (attribute & 0x08) !== 0;
+    if (!isDeleted && !isLabel && name !== "." && name !== "..") found.push({ name, raw });
   }
   return found;
 }
