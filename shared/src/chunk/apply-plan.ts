@@ -72,6 +72,7 @@ export function planFromDelta(input: {
   readonly gapBytesMax?: number;
 }): ApplyPlan {
   const { delta, base } = input;
+  const object = { kind: "delta", digest: input.deltaDigest } as const;
   const draft = new PlanDraft(delta.newIndex, input.right ?? (() => false));
   for (const [position, op] of delta.ops.entries()) {
     if (op.kind === "literal") {
@@ -79,7 +80,7 @@ export function planFromDelta(input: {
       formatRule(offset !== undefined, "the delta does not say where a frame starts");
       const { first, count, frameBytes: sizeBytes, check, dictionary } = op;
       draft.addFrame({
-        object: input.deltaDigest,
+        object,
         offset,
         sizeBytes,
         first,
@@ -126,7 +127,8 @@ export function planFromPacks(input: {
     if (index !== undefined && from !== undefined) draft.addCopy(number, source, index, from);
     else if (first !== undefined && first < number) draft.addRepeat(number, first);
     else if (location !== undefined) {
-      const { pack: object, offset, sizeBytes } = location;
+      const { pack: digest, offset, sizeBytes } = location;
+      const object = { kind: "pack", digest } as const;
       draft.addFrame({ object, offset, sizeBytes, first: number, count: 1, dictionary: [] });
     }
   }

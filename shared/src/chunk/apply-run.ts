@@ -87,7 +87,9 @@ class ApplyRun {
   async fetch(range: FetchRange): Promise<void> {
     for await (const { frame, bytes } of splitFrames(range, this.#ports.fetch(range))) {
       if (frame.check !== undefined && !isFrameIntact(frame.check, bytes)) {
-        throw new ChunkDigestError(`a frame at ${frame.offset} of ${range.object} is damaged`);
+        throw new ChunkDigestError(
+          `a frame at ${frame.offset} of ${range.object.digest} is damaged`,
+        );
       }
       await this.#writeFrame(range, frame, bytes);
     }
@@ -106,7 +108,9 @@ class ApplyRun {
     }
     const plain = await this.#inflate(range, frame, bytes, dictionary);
     if (plain.length !== plainBytes || this.#firstWrong(first, count, plain) !== undefined) {
-      throw new ChunkDigestError(`a frame at ${frame.offset} of ${range.object} gave wrong bytes`);
+      throw new ChunkDigestError(
+        `a frame at ${frame.offset} of ${range.object.digest} gave wrong bytes`,
+      );
     }
     await this.#write(first, count, plain);
   }
@@ -120,7 +124,7 @@ class ApplyRun {
     try {
       return await this.#ports.inflate(bytes, frame.plainBytes, dictionary);
     } catch (cause) {
-      const where = `a frame at ${frame.offset} of ${range.object}`;
+      const where = `a frame at ${frame.offset} of ${range.object.digest}`;
       throw new ChunkDigestError(`expanding ${where} failed`, { cause });
     }
   }

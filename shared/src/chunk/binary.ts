@@ -111,12 +111,14 @@ export class ByteWriter {
   #at = 0;
 
   u8(value: number): this {
-    this.#view.setUint8(this.#reserve(1), value);
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#reserve(2), value, true);
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
@@ -125,7 +127,8 @@ export class ByteWriter {
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#reserve(4), value, true);
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
@@ -159,6 +162,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#at);
   }
 
+  /** May replace the buffer, so call it before touching `#bytes` or `#view`. */
   #reserve(count: number): number {
     const at = this.#at;
     this.#at += count;

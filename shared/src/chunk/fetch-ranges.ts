@@ -1,10 +1,12 @@
 // Merges the frames that a plan needs into ranges, one request each. Frames keep their place, and a
 // range never holds more unneeded bytes between two frames than the caller allows.
 
+import type { ContentName } from "./content-layout.ts";
+
 /** One frame and the chunks it gives. */
 export interface FrameUse {
-  /** SHA-256 (hex) of the pack or delta object that holds the frame. */
-  readonly object: string;
+  /** The pack or delta object that holds the frame. */
+  readonly object: ContentName;
   readonly offset: number;
   readonly sizeBytes: number;
   readonly first: number;
@@ -18,7 +20,7 @@ export interface FrameUse {
 
 /** One contiguous part of an object; its frames are in ascending order. */
 export interface FetchRange {
-  readonly object: string;
+  readonly object: ContentName;
   readonly offset: number;
   readonly sizeBytes: number;
   readonly frames: readonly FrameUse[];
@@ -31,19 +33,20 @@ export const rangeBytesMax = 8 * 1024 * 1024;
 export function mergeFrames(frames: readonly FrameUse[], gapBytesMax: number): FetchRange[] {
   const objects = new Map<string, FrameUse[]>();
   for (const frame of frames) {
-    const list = objects.get(frame.object);
-    if (list === undefined) objects.set(frame.object, [frame]);
+    const list = objects.get(frame.object.digest);
+    if (list === undefined) objects.set(frame.object.digest, [frame]);
     else list.push(frame);
   }
-  const ranges: { object: string; offset: number; sizeBytes: number; frames: FrameUse[] }[] = [];
-  for (const [object, list] of objects) {
+  const ranges: { object: ContentName; offset: number; sizeBytes: number; frames: FrameUse[] }[] =
+    [];
+  for (const list of objects.values()) {
     list.sort((left, right) => left.offset - right.offset);
     for (const frame of list) {
       const last = ranges.at(-1);
       const end = frame.offset + frame.sizeBytes;
       if (
         last !== undefined &&
-        last.object === object &&
+        last.object.digest === frame.object.digest &&
         frame.offset >= last.offset + last.sizeBytes &&
         frame.offset - (last.offset + last.sizeBytes) <= gapBytesMax &&
         end - last.offset <= rangeBytesMax
@@ -51,7 +54,8 @@ export function mergeFrames(frames: readonly FrameUse[], gapBytesMax: number): F
         last.frames.push(frame);
         last.sizeBytes = end - last.offset;
       } else {
-        ranges.push({ object, offset: frame.offset, sizeBytes: frame.sizeBytes, frames: [frame] });
+        const { object, offset, sizeBytes } = frame;
+        ranges.push({ object, offset, sizeBytes, frames: [frame] });
       }
     }
   }

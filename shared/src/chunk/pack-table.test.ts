@@ -81,3 +81,10 @@ test("Cut-off tables and tables with more bytes are refused.", () => {
   }
   expect(() => parsePackTable(new Uint8Array([...bytes, 0]))).toThrow("another length");
 });
+
+test("Tables of every length around a power of two are written whole.", () => {
+  for (let count = 290; count < 360; count += 1) {
+    const { table } = tinyPack(tinyImage([Array.from({ length: count }, (_, letter) => letter)]));
+    expect(parsePackTable(encodePackTable(table)).locations).toHaveLength(count);
+  }
+});

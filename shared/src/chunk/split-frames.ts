@@ -17,7 +17,8 @@ export async function* splitFrames(
 ): AsyncGenerator<FetchedFrame> {
   const collector = new FrameCollector(range);
   for await (const piece of pieces) yield* collector.add(piece);
-  if (collector.isWaiting) throw new ChunkDigestError(`${range.object} sent less than asked for`);
+  if (collector.isWaiting)
+    throw new ChunkDigestError(`${range.object.digest} sent less than asked for`);
 }
 
 class FrameCollector {
@@ -43,7 +44,7 @@ class FrameCollector {
     while (rest.length > 0) {
       const frame = this.#range.frames[this.#frameNumber];
       if (frame === undefined) {
-        throw new ChunkDigestError(`${this.#range.object} sent more than asked for`);
+        throw new ChunkDigestError(`${this.#range.object.digest} sent more than asked for`);
       }
       const used = this.#take(frame, rest);
       this.#at += used;
