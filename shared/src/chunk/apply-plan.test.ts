@@ -3,67 +3,12 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type ApplyPlan, chooseTier, planFromPacks } from "./apply-plan.ts";
-import { type ApplyOutcome, applyPlan } from "./apply-run.ts";
-import {
-  flatten,
-  flipBit,
-  sliceRun,
-  type TinyImage,
-  tinyImage,
-  tinyPack,
-} from "./chunk-fixtures.ts";
+import { applyInMemory, whole } from "./apply-fixtures.ts";
+import { chooseTier, planFromPacks } from "./apply-plan.ts";
+import { flipBit, tinyImage, tinyPack } from "./chunk-fixtures.ts";
 import { ChunkDigestError } from "./errors.ts";
 
 const artefacts = fc.array(fc.array(fc.nat(12), { maxLength: 10 }), { maxLength: 3 });
-
-interface Trial {
-  readonly out: Uint8Array;
-  readonly outcome: ApplyOutcome;
-  readonly requestedBytes: number;
-}
-
-/** Applies `plan` in memory; fetched bytes arrive in pieces of `pieceBytes`. */
-async function apply(
-  plan: ApplyPlan,
-  next: TinyImage,
-  sources: readonly { readonly image: TinyImage; readonly flat: Uint8Array }[],
-  pack: Uint8Array,
-  right: (number: number) => boolean = () => false,
-  pieceBytes = 17,
-): Promise<Trial> {
-  const out = flatten(next, (number) => !right(number));
-  let requestedBytes = 0;
-  const outcome = await applyPlan({
-    plan,
-    newIndex: next.index,
-    sources: sources.map(({ image }) => image.index),
-    ports: {
-      async readSource(source, first, count) {
-        const from = sources[source];
-        if (from === undefined) throw new RangeError("no such source");
-        return sliceRun(from.image.index, from.flat, first, count);
-      },
-      readNew: async (first, count) => sliceRun(next.index, out, first, count),
-      async write(first, _count, bytes) {
-        out.set(bytes, next.index.offsets[first]);
-      },
-      async *fetch({ offset, sizeBytes }) {
-        requestedBytes += sizeBytes;
-        for (let at = offset; at < offset + sizeBytes; at += pieceBytes) {
-          yield pack.subarray(at, Math.min(at + pieceBytes, offset + sizeBytes));
-        }
-      },
-      inflate: async (frame) => frame,
-    },
-  });
-  return { out, outcome, requestedBytes };
-}
-
-const whole = (image: TinyImage): { image: TinyImage; flat: Uint8Array } => ({
-  image,
-  flat: flatten(image, () => false),
-});
 
 test("Random images are rebuilt byte for byte from any sources, with the bytes the plan named.", async () => {
   await fc.assert(
@@ -86,14 +31,14 @@ test("Random images are rebuilt byte for byte from any sources, with the bytes t
           right,
           gapBytesMax,
         });
-        const { out, outcome, requestedBytes } = await apply(
+        const { out, outcome, requestedBytes } = await applyInMemory({
           plan,
           next,
+          object: pack,
           sources,
-          pack,
           right,
           pieceBytes,
-        );
+        });
         expect(out).toEqual(whole(next).flat);
         const { totals } = plan;
         expect(requestedBytes).toBe(totals.fetchBytes);
@@ -122,7 +67,9 @@ test("A flipped bit in a pack is refused and nothing wrong is written.", async (
         flipBit(pack.subarray(frame.offset, frame.offset + frame.sizeBytes), bit),
         frame.offset,
       );
-      await expect(apply(plan, next, [], damaged)).rejects.toThrow(ChunkDigestError);
+      await expect(applyInMemory({ plan, next, object: damaged })).rejects.toThrow(
+        ChunkDigestError,
+      );
     }),
   );
 });
@@ -138,11 +85,11 @@ test("A damaged source marks its chunks, and a second plan fetches exactly those
         const source = { ...whole(next), flat: flipBit(whole(next).flat, bit) };
         const plan = planFromPacks({ newIndex: next.index, table, sources: [next.index] });
         expect(plan.totals.fetchBytes).toBe(0);
-        const first = await apply(plan, next, [source], pack);
+        const first = await applyInMemory({ plan, next, object: pack, sources: [source] });
         const unmade = new Set(first.outcome.unmade);
         const right = (number: number): boolean => !unmade.has(number);
         const repair = planFromPacks({ newIndex: next.index, table, right });
-        const second = await apply(repair, next, [], pack, right);
+        const second = await applyInMemory({ plan: repair, next, object: pack, right });
         expect(second.out).toEqual(whole(next).flat);
         expect(second.outcome.writtenBytes + first.outcome.writtenBytes).toBe(
           plan.totals.imageBytes,
@@ -157,12 +104,16 @@ test("A fetch that ends early or goes on too long is refused.", async () => {
   const { pack, table } = tinyPack(next);
   const plan = planFromPacks({ newIndex: next.index, table });
   const cut = pack.subarray(0, pack.length - 1);
-  await expect(apply(plan, next, [], cut, undefined, 1000)).rejects.toThrow("less than asked for");
+  await expect(applyInMemory({ plan, next, object: cut, pieceBytes: 1000 })).rejects.toThrow(
+    "less than asked for",
+  );
   const [range] = plan.fetches;
   if (range === undefined) throw new RangeError("a plan without fetches");
   const [frame] = range.frames;
   const short = { ...plan, fetches: [{ ...range, frames: frame === undefined ? [] : [frame] }] };
-  await expect(apply(short, next, [], pack)).rejects.toThrow("more than asked for");
+  await expect(applyInMemory({ plan: short, next, object: pack })).rejects.toThrow(
+    "more than asked for",
+  );
 });
 
 test("Missing chunks close together are one request, up to the allowed gap.", () => {
