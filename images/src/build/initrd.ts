@@ -23,15 +23,15 @@ async function copyProgram(from: FileTree, into: FileTree, path: string): Promis
     const folder = LIBRARY_FOLDERS.find((name) => from.fileAt(`${name}/${library}`) !== undefined);
     if (folder === undefined)
       throw new RecipeError(`/${path} needs ${library}, which no package has`);
-    if (from.fileAt(LOADER) !== undefined) await copyLoader(from, into);
+    copyLoader(from, into);
     if (`${folder}/${library}` !== LOADER) await copyProgram(from, into, `${folder}/${library}`);
   }
 }
 
-async function copyLoader(from: FileTree, into: FileTree): Promise<void> {
+function copyLoader(from: FileTree, into: FileTree): void {
   const entry = from.fileAt(LOADER);
-  if (entry !== undefined && into.get(LOADER) === undefined)
-    into.set(LOADER, { ...entry, mode: 0o755 });
+  if (entry === undefined) throw new RecipeError(`no package has the program loader /${LOADER}`);
+  into.set(LOADER, { ...entry, mode: 0o755 });
 }
 
 /** A tree with busybox as its shell, the given programs and the folders a first program expects. */

@@ -124,17 +124,24 @@ export class FileTree {
     return this.#entries.get(path);
   }
 
-  /** The file at `path`, through symbolic and hard links; undefined when there is none. */
+  /** The file at `path`, through links anywhere in it; undefined when there is none. */
   fileAt(path: string): FileEntry | undefined {
-    let current = path;
-    for (let hops = 0; hops < 16; hops += 1) {
-      const entry = this.#entries.get(current);
-      if (entry?.kind === "file") return entry;
-      if (entry?.kind === "hard-link") current = entry.target;
-      else if (entry?.kind === "symlink") current = followLink(current, entry.target);
-      else return undefined;
+    let waiting = path.split("/");
+    let walked: string[] = [];
+    for (let hops = 0; waiting.length > 0 && hops <= LINKS_MAX; ) {
+      const [part = "", ...rest] = waiting;
+      waiting = rest;
+      const next = stepPath(walked, part);
+      const target = linkTarget(this.#entries.get(next.join("/")));
+      if (target === undefined || part === "..") walked = next;
+      else {
+        hops += 1;
+        if (target.startsWith("/")) walked = [];
+        waiting = [...target.split("/"), ...rest];
+      }
     }
-    return undefined;
+    const found = this.#entries.get(walked.join("/"));
+    return waiting.length === 0 && found?.kind === "file" ? found : undefined;
   }
 
   /** Removes every covered entry with all below it; returns how many entries went. */
@@ -168,11 +175,15 @@ export class FileTree {
   }
 }
 
-function followLink(path: string, target: string): string {
-  const stack = target.startsWith("/") ? [] : parentPath(path).split("/").filter(Boolean);
-  for (const part of target.split("/")) {
-    if (part === "..") stack.pop();
-    else if (part !== "" && part !== ".") stack.push(part);
-  }
-  return stack.join("/");
+const LINKS_MAX = 16;
+
+function stepPath(walked: readonly string[], part: string): string[] {
+  if (part === "" || part === ".") return [...walked];
+  return part === ".." ? walked.slice(0, -1) : [...walked, part];
+}
+
+/** Where a link leads, hard links as seen from the root; undefined for everything else. */
+function linkTarget(entry: TreeEntry | undefined): string | undefined {
+  if (entry?.kind === "hard-link") return `/${entry.target}`;
+  return entry?.kind === "symlink" ? entry.target : undefined;
 }
