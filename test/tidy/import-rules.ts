@@ -53,7 +53,7 @@ export const impure: readonly { readonly what: string; readonly pattern: RegExp 
   { what: "chance", pattern: /\bMath\.random\b|\bcrypto\.(?:random|getRandom)/g },
   { what: "a timer", pattern: /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\(/g },
   { what: "the process", pattern: /\bprocess\.(?!\s)/g },
-  { what: "the network", pattern: /(?<![.\w])(?<!^\s*(?:async\s+)?)fetch\(/gm },
+  { what: "the network", pattern: /(?<![.\w])(?<!^\s*(?:async\s+)?\*?)fetch\(/gm },
 ];
 
 /** Besides, `core` never waits. */

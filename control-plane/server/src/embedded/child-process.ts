@@ -13,8 +13,6 @@ export interface ChildSpec {
   readonly cwd: string;
   readonly logFile: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly uid?: number;
-  readonly gid?: number;
   /** Signals in the order they are tried, each with the time it is given. */
   readonly stopSignals: readonly { readonly signal: NodeJS.Signals; readonly waitMs: number }[];
 }
@@ -42,8 +40,6 @@ export function startChild(spec: ChildSpec): RunningChild {
     env: spec.env ?? process.env,
     stdio: ["ignore", log, log],
     detached: true,
-    ...(spec.uid === undefined ? {} : { uid: spec.uid }),
-    ...(spec.gid === undefined ? {} : { gid: spec.gid }),
   });
   closeSync(log);
   const end = { reason: undefined as string | undefined };

@@ -58,7 +58,6 @@ export async function startEmbeddedPostgres(
     name,
     spec: {
       ...identity.wrap(join(binaries.folder, "postgres"), serverArguments(cluster, port)),
-      ...identity.ids,
       cwd: cluster,
       logFile: join(options.logFolder, "postgres.log"),
       env: { PATH: options.path, LC_ALL: "C", TZ: "UTC", ...runId() },
@@ -156,7 +155,6 @@ async function run(
 ): Promise<void> {
   const wrapped = options.identity.wrap(join(options.binaries.folder, program), args);
   const result = await runCommand(wrapped.program, wrapped.args, {
-    ...options.identity.ids,
     stdin,
     env: { PATH: options.path, LC_ALL: "C", TZ: "UTC", ...runId() },
     signal: options.signal,

@@ -13,8 +13,6 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly stdin?: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly uid?: number;
-  readonly gid?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,7 @@
 // Keeps one embedded program running: started, probed until ready, started again with back-off when it
 // dies, given up in a bounded number of tries. Every change is reported once.
 import { setTimeout as delay } from "node:timers/promises";
+import { describeError } from "@drover/shared/errors";
 import type { Log } from "@drover/shared/log";
 import { type ChildSpec, type RunningChild, startChild } from "./child-process.ts";
 import { EmbeddedError } from "./errors.ts";
@@ -85,34 +86,39 @@ async function keepRunning(
   stopping: AbortSignal,
 ): Promise<void> {
   const diedAt: number[] = [];
-  const { name, log } = options;
-  for (;;) {
-    let reason = await state.child.ended;
-    let running = false;
-    while (!running) {
-      if (stopping.aborted) return;
-      diedAt.push(Date.now());
-      const decision = decideRestart(options.policy ?? defaultRestartPolicy, diedAt, Date.now());
-      const because = [reason, ...decision.because];
-      options.onEvent?.({ kind: decision.kind === "restart" ? "died" : "gave-up", name, because });
-      if (decision.kind === "give-up") {
-        log.error({ service: name, because }, "embedded service given up");
-        return;
-      }
-      log.warn({ service: name, because, delayMs: decision.delayMs }, "embedded service died");
-      if (!(await pause(decision.delayMs, stopping))) return;
-      try {
-        state.child = await startUntilReady(options);
-        running = true;
-      } catch (error) {
-        reason = error instanceof Error ? error.message : String(error);
-      }
+  let reason = await state.child.ended;
+  while (!stopping.aborted && (await mayRestart(options, reason, diedAt, stopping))) {
+    try {
+      state.child = await startUntilReady(options);
+      options.log.info(
+        { service: options.name, pid: state.child.pid },
+        "embedded service restarted",
+      );
+      reason = await state.child.ended;
+    } catch (error) {
+      reason = describeError(error);
     }
-    log.info({ service: name, pid: state.child.pid }, "embedded service restarted");
   }
 }
 
-/** False when the wait was cut short by a stop. */
-function pause(delayMs: number, stopping: AbortSignal): Promise<boolean> {
-  return delay(delayMs, true, { signal: stopping }).catch(() => false);
+/** Notes a death, reports it, and waits as long as the policy says. False: no further start. */
+async function mayRestart(
+  { name, log, policy, onEvent }: SuperviseOptions,
+  reason: string,
+  diedAt: number[],
+  stopping: AbortSignal,
+): Promise<boolean> {
+  const now = Date.now();
+  diedAt.push(now);
+  const decision = decideRestart(policy ?? defaultRestartPolicy, diedAt, now);
+  const because = [reason, ...decision.because];
+  if (decision.kind === "give-up") {
+    onEvent?.({ kind: "gave-up", name, because });
+    log.error({ service: name, because }, "embedded service given up");
+    return false;
+  }
+  onEvent?.({ kind: "died", name, because });
+  log.warn({ service: name, because, delayMs: decision.delayMs }, "embedded service died");
+  // The wait is cut short, and ends the keeping, when the service is stopped.
+  return delay(decision.delayMs, true, { signal: stopping }).catch(() => false);
 }

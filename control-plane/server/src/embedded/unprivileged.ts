@@ -1,7 +1,8 @@
 // Postgres refuses to run as root. As root we run it in a user namespace where we appear as nobody;
-// files then stay owned by root outside. Where namespaces are forbidden it runs as the real nobody.
-import { chmodSync, chownSync, lstatSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+// files then stay owned by root outside. Where namespaces are forbidden (in a chroot, in some
+// containers) it runs as the real nobody, which may still walk to its files below root's folders.
+import { chownSync, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { runCommand } from "./run-command.ts";
 
 const nobody = 65534;
@@ -10,7 +11,6 @@ const nobody = 65534;
 export interface Unprivileged {
   readonly kind: "as-we-are" | "namespace" | "nobody";
   wrap(program: string, args: readonly string[]): { program: string; args: string[] };
-  readonly ids: { readonly uid?: number; readonly gid?: number };
   /** Hands a file or folder tree to the identity the program will have, when it has another owner. */
   own(folder: string): void;
 }
@@ -18,31 +18,34 @@ export interface Unprivileged {
 /** Chooses by trying: the namespace is probed once with `true`. */
 export async function chooseUnprivileged(): Promise<Unprivileged> {
   if (process.getuid?.() !== 0) {
-    return { kind: "as-we-are", wrap: plain, ids: {}, own: () => undefined };
+    return {
+      kind: "as-we-are",
+      wrap: (program, args) => ({ program, args: [...args] }),
+      own: () => undefined,
+    };
   }
-  const inNamespace = (program: string, args: readonly string[]) => ({
-    program: "unshare",
-    args: ["--user", `--map-user=${nobody}`, `--map-group=${nobody}`, program, ...args],
-  });
+  const inNamespace = wrapIn("unshare", [
+    "--user",
+    `--map-user=${nobody}`,
+    `--map-group=${nobody}`,
+  ]);
   const probe = inNamespace("true", []);
   const probed = await runCommand(probe.program, probe.args, { timeoutMs: 10_000 });
   if (probed.exitCode === 0) {
-    return { kind: "namespace", wrap: inNamespace, ids: {}, own: (folder) => giveTo(folder, 0) };
+    return { kind: "namespace", wrap: inNamespace, own: (path) => giveTo(path, 0) };
   }
-  return {
-    kind: "nobody",
-    wrap: plain,
-    ids: { uid: nobody, gid: nobody },
-    own(folder) {
-      giveTo(folder, nobody);
-      // Nobody must be able to walk through the part and the data folder above it, not list them.
-      for (const above of [dirname(folder), dirname(dirname(folder))]) chmodSync(above, 0o711);
-    },
-  };
+  const asNobody = wrapIn("setpriv", [
+    `--reuid=${nobody}`,
+    `--regid=${nobody}`,
+    "--clear-groups",
+    "--inh-caps=-all,+dac_override",
+    "--ambient-caps=-all,+dac_override",
+  ]);
+  return { kind: "nobody", wrap: asNobody, own: (path) => giveTo(path, nobody) };
 }
 
-function plain(program: string, args: readonly string[]): { program: string; args: string[] } {
-  return { program, args: [...args] };
+function wrapIn(wrapper: string, options: readonly string[]): Unprivileged["wrap"] {
+  return (program, args) => ({ program: wrapper, args: [...options, program, ...args] });
 }
 
 function giveTo(folder: string, id: number): void {
