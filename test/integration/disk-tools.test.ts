@@ -30,11 +30,14 @@ import { buildFat } from "@drover/shared/disk/fat";
 import { encodeGpt } from "@drover/shared/disk/gpt";
 import { mebibyte, planLayout } from "@drover/shared/disk/layout";
 import { verityTreeBytes, verityWriter } from "@drover/shared/disk/verity";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 const diskGuid = "5f1f7d52-6b1c-4d0e-9a55-0c2b5d3e4f60";
 const toolPath = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 let folder = "";
+
+// Bounds a hang of a tool; a slow computer stays far below.
+vi.setConfig({ testTimeout: 120_000 });
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "drover-disk-"));

@@ -6,7 +6,7 @@ import { findGrubenv, grubBootControl } from "./boot-control.ts";
 import { encodeBootEnv, initialEnv } from "./boot-env.ts";
 import { latin1Text, sameBytes } from "./bytes.ts";
 import { BootStateError, DiskInputError, ReadBackError } from "./disk-errors.ts";
-import { espFiles, espLabel } from "./esp.ts";
+import { espFiles, espLabel, rescueGrubConfig } from "./esp.ts";
 import { buildFat } from "./fat.ts";
 import { openFat } from "./fat-read.ts";
 import { encodeGpt } from "./gpt.ts";
@@ -103,5 +103,7 @@ describe("boot control", () => {
     expect(files.map((f) => f.path.toLowerCase())).not.toContain("efi/boot/fbx64.efi");
     const empty = { ...programs, ipxe: new Uint8Array(0) };
     expect(() => espFiles({ programs: empty, disk, env: initialEnv("a") })).toThrow(DiskInputError);
+    expect(() => rescueGrubConfig("10.0.0.1; reboot")).toThrow(DiskInputError);
+    expect(rescueGrubConfig("10.0.0.1")).toContain(" 10.0.0.1; do");
   });
 });

@@ -30,8 +30,8 @@ export interface EspRequest {
   readonly env: BootEnv;
   /** iPXE script of the last resort on BIOS; {@link defaultRescueScript} unless given. */
   readonly rescueScript?: string;
-  /** grub.cfg of the last resort on UEFI; {@link defaultRescueGrub} unless given. */
-  readonly rescueGrub?: string;
+  /** IPv4 address of the site agent as known at installation; see {@link rescueGrubConfig}. */
+  readonly siteServer?: string;
   readonly retrySeconds?: number;
 }
 
@@ -46,16 +46,27 @@ sleep 30
 reboot
 `;
 
-/** The same for Debian's network GRUB, which speaks TFTP: it runs the site's rescue.cfg. */
-export const defaultRescueGrub = `echo "drover: rescue from the network"
-if net_bootp; then
-  if [ -z "$net_default_server" ]; then set net_default_server="$pxe_default_server"; fi
-  configfile (tftp,$net_default_server)/rescue.cfg
-fi
+/**
+ * The same for Debian's network GRUB, which speaks TFTP: it runs `rescue.cfg` of the server that DHCP
+ * names and then of `siteServer`, for sites whose DHCP server names none (IPv4 address).
+ */
+export function rescueGrubConfig(siteServer?: string): string {
+  if (siteServer !== undefined && !/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(siteServer)) {
+    throw new DiskInputError(`${JSON.stringify(siteServer)} is no IPv4 address`);
+  }
+  // Started from a disk, GRUB sets no default server: each interface has its own variable.
+  const named = [0, 1, 2, 3].map((n) => `$net_efinet${n}_dhcp_next_server`);
+  const servers = siteServer === undefined ? named : [...named, siteServer];
+  return `echo "drover: rescue from the network"
+net_bootp
+for server in ${servers.join(" ")}; do
+  source (tftp,$server)/rescue.cfg
+done
 echo "drover: no answer"
 sleep 30
 reboot
 `;
+}
 
 /**
  * The file list for `buildFat`. shim's fallback program is left out on purpose: beside shim it would
@@ -80,6 +91,6 @@ export function espFiles(request: EspRequest): FatFile[] {
     { path: espPaths.rescueBios, bytes: programs.ipxe },
     text(espPaths.rescueScript, request.rescueScript ?? defaultRescueScript),
     // Where Debian's network GRUB looks, relative to the disk it was started from.
-    text("grub/grub.cfg", request.rescueGrub ?? defaultRescueGrub),
+    text("grub/grub.cfg", rescueGrubConfig(request.siteServer)),
   ];
 }
