@@ -1,13 +1,13 @@
 // What the loops need from the outside, as small ports with plain records. Every method is one whole
 // transaction; every write that decides names the lease term and the version it was decided on.
-import type { EpochMs, NodeClass, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
+import type { EpochMs, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
 import type { DesiredBody } from "@drover/shared/messages/desired";
 import type { AckBody, BeatBody, OutboxId, Report } from "@drover/shared/messages/report";
 import type { ReleaseRef } from "@drover/shared/release/release";
 import type { RolloutState, SiteInRollout } from "@drover/shared/rollout/state";
 import type { DesiredContent, SiteDesiredFacts } from "../core/assignment/facts.ts";
 import type { GrantDecision, GrantFacts, PendingGrantRequest } from "../core/grant/facts.ts";
-import type { GrantOutcome, RolloutFacts, RolloutHead } from "../core/rollout/facts.ts";
+import type { GrantOutcome, NewRollout, RolloutFacts, RolloutHead } from "../core/rollout/facts.ts";
 
 /** What a loop leads; one holder each. */
 export type LeaseName = "rollouts" | "desired" | "outbox" | "grants";
@@ -71,16 +71,7 @@ export interface RolloutWrite {
 }
 
 /** A new rollout with its members as the plan placed them; members start in `waiting`. */
-export interface RolloutRow {
-  readonly head: RolloutHead;
-  readonly members: readonly {
-    readonly site: SiteId;
-    readonly wave: number;
-    readonly stratum: string;
-    readonly excluded: boolean;
-    readonly before: Readonly<Record<NodeClass, ReleaseRef | null>>;
-  }[];
-}
+export type RolloutRow = NewRollout;
 
 export interface RolloutStore {
   /**

@@ -103,3 +103,15 @@ export interface RolloutFacts {
   readonly head: RolloutHead;
   readonly sites: readonly RolloutSite[];
 }
+
+/** A rollout to be stored, with its members as the plan placed them. */
+export interface NewRollout {
+  readonly head: RolloutHead;
+  readonly members: readonly {
+    readonly site: SiteId;
+    readonly wave: number;
+    readonly stratum: string;
+    readonly excluded: boolean;
+    readonly before: Readonly<Record<NodeClass, ReleaseRef | null>>;
+  }[];
+}
