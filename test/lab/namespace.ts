@@ -18,12 +18,16 @@ export interface LabNamespace {
 }
 
 /** Makes a namespace. Throws without root, or when a command fails. */
-export function createNamespace(options: { readonly taps: number }): LabNamespace {
+export function createNamespace(options: {
+  readonly taps: number;
+  /** Address of the bridge, 10.77.0.1 unless given. */
+  readonly siteIp?: string;
+}): LabNamespace {
   if (process.getuid?.() !== 0) throw new Error("the lab needs root to make network namespaces");
   cleanUpAfterDeadRuns();
   const name = `drover-${runId()}-${randomBytes(3).toString("hex")}`;
   const forget = remember({ namespace: name });
-  const siteIp = "10.77.0.1";
+  const siteIp = options.siteIp ?? "10.77.0.1";
   const run = (program: string, ...args: string[]): string =>
     runToEnd("ip", ["netns", "exec", name, program, ...args]);
   const close = (): void => {
@@ -56,6 +60,28 @@ export function createNamespace(options: { readonly taps: number }): LabNamespac
     close();
     throw error;
   }
+}
+
+/** Puts a cable between the bridges of two namespaces, as if they were one LAN. */
+export function joinNetworks(a: LabNamespace, b: LabNamespace): void {
+  const end = `to-${b.name.slice(-6)}`;
+  const otherEnd = `to-${a.name.slice(-6)}`;
+  runToEnd("ip", [
+    "link",
+    "add",
+    end,
+    "netns",
+    a.name,
+    "type",
+    "veth",
+    "peer",
+    "name",
+    otherEnd,
+    "netns",
+    b.name,
+  ]);
+  a.run("ip", "link", "set", end, "master", "br0", "up");
+  b.run("ip", "link", "set", otherEnd, "master", "br0", "up");
 }
 
 /**

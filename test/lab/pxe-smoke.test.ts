@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { chooseAccel } from "./accel.ts";
 import { debianKernel, writeMarkerInitramfs } from "./boot-kernel.ts";
 import { createNamespace, type LabNamespace } from "./namespace.ts";
+import { advertiseRouter } from "./router-advertiser.ts";
 import { type SiteHost, startSiteHost } from "./site-host.ts";
 import { createDisk, powerOn } from "./vm.ts";
 import type { NicBoot, VmFirmware } from "./vm-args.ts";
@@ -26,6 +27,7 @@ beforeAll(async () => {
   copyFileSync(debianKernel(), join(files, "vmlinuz"));
   writeMarkerInitramfs(join(files, "installer.img"), "BOOT-MARKER");
   namespace = createNamespace({ taps: 1 });
+  advertiseRouter(namespace);
   const siteFile = join(runFolder, "site.json");
   writeFileSync(siteFile, JSON.stringify(siteOf(namespace.siteIp)));
   host = startSiteHost({

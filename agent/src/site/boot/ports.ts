@@ -12,7 +12,7 @@ export interface LeaseStore {
 export interface BootFile {
   readonly sizeBytes: number;
   /** Exactly `lengthBytes` bytes from `offset`, or fewer at the end of the file. */
-  read(offset: number, lengthBytes: number): Promise<Uint8Array>;
+  read(offset: number, lengthBytes: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
