@@ -1,4 +1,4 @@
-// How the disk code reaches a disk: two synchronous ports that an open file, a block device or plain
+// How the disk code reaches a disk: two synchronous ports that an open file, a disk or plain
 // memory can implement. A short read or a write past the end is an error, never a partial result.
 
 import type { Extent } from "./bytes.ts";

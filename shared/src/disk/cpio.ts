@@ -124,7 +124,7 @@ function header(path: string, fields: HeaderFields): Uint8Array {
     fields.links,
     0, // mtime
     fields.sizeBytes,
-    0, // device the entry lies on: major
+    0, // disk the entry lay on: major
     0, // and minor
     fields.major,
     fields.minor,
