@@ -24,7 +24,7 @@ export class ArtefactError extends FleetError {
   readonly code = "artefact-unreadable";
 }
 
-const readBytesMax = 4 * 1024 * 1024;
+const readBytesMax = 1024 * 1024;
 
 /** Open files of one image. Close it when done. */
 export class ArtefactFiles {
@@ -77,7 +77,7 @@ export class ArtefactFiles {
     return bytes;
   }
 
-  /** All chunks in order, read in runs of a few MiB. The bytes are the taker's to keep. */
+  /** All chunks in order, read in runs of about 1 MiB. The bytes are the taker's to keep. */
   async *chunks(): AsyncGenerator<{ readonly number: number; readonly bytes: Uint8Array }> {
     let first = 0;
     while (first < this.index.count) {

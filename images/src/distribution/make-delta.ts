@@ -142,7 +142,7 @@ class DeltaEncoder {
     }
     const ops: DeltaOp[] = [];
     const jobs = new OrderedJobs<DeltaOp | { op: LiteralOp; frame: Uint8Array }>(
-      4,
+      2,
       async (made) => {
         if ("frame" in made) await this.#frames.append(made.frame);
         const op = "frame" in made ? made.op : made;

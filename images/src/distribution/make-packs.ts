@@ -1,8 +1,7 @@
 // Compresses the chunks of an image that no earlier pack holds and lays them in packs in image order,
 // so that a run of missing chunks is one range. Memory is bounded by the number of parallel jobs.
 
-import type { ChunkIndex } from "@drover/shared/chunk/chunk-index";
-import { chunkIdHex, imageBytes } from "@drover/shared/chunk/chunk-index";
+import { type ChunkIndex, chunkIdHex, imageBytes } from "@drover/shared/chunk/chunk-index";
 import { packTablePointerPath } from "@drover/shared/chunk/content-layout";
 import { sha256Hex } from "@drover/shared/chunk/digest";
 import {
@@ -35,7 +34,6 @@ export interface PackedResult {
 }
 
 interface PackedFrame {
-  readonly number: number;
   readonly id: string;
   readonly frame: Uint8Array;
 }
@@ -67,7 +65,7 @@ export async function makePacks(
       const id = chunkIdHex(index, number);
       if (!known.locations.has(id) && !started.has(id)) {
         started.add(id);
-        await jobs.add(compress(bytes, level).then((frame) => ({ number, id, frame })));
+        await jobs.add(compress(bytes, level).then((frame) => ({ id, frame })));
       }
       input.onProgress?.({ doneBytes: index.offsets[number + 1] ?? 0, totalBytes });
     }

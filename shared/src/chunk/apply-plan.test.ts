@@ -126,6 +126,21 @@ test("Missing chunks close together are one request, up to the allowed gap.", ()
   expect(plan(36)).toMatchObject({ requestCount: 1, fetchBytes: 33 + 34 + 35 + 36 + 37 });
 });
 
+test("Nothing is fetched that is in place anywhere in the image.", () => {
+  const next = tinyImage([
+    [1, 2, 3],
+    [2, 3, 1],
+  ]);
+  const { table } = tinyPack(next);
+  const plan = planFromPacks({ newIndex: next.index, table, right: (number) => number >= 3 });
+  expect(plan.totals.fetchBytes).toBe(0);
+  expect(plan.repeats.map(({ first, fromFirst }) => [first, fromFirst])).toEqual([
+    [0, 5],
+    [1, 3],
+    [2, 4],
+  ]);
+});
+
 test("A delta is taken only while it costs at most 80 % of the missing chunks.", () => {
   expect(chooseTier(80, 100).tier).toBe("delta");
   expect(chooseTier(81, 100).tier).toBe("packs");

@@ -115,8 +115,9 @@ export function planFromPacks(input: {
   formatRule(table.indexRoot === newIndex.root, "the pack table belongs to another index");
   formatRule(table.locations.length === newIndex.count, "the pack table has too few chunks");
   const numbers = sources.map(chunkNumbers);
-  const firsts = chunkNumbers(newIndex);
-  const draft = new PlanDraft(newIndex, input.right ?? (() => false));
+  const right = input.right ?? (() => false);
+  const firsts = firstOrRight(newIndex, right);
+  const draft = new PlanDraft(newIndex, right);
   for (let number = 0; number < newIndex.count; number += 1) {
     const id = chunkIdHex(newIndex, number);
     const source = numbers.findIndex((known) => known.has(id));
@@ -125,7 +126,7 @@ export function planFromPacks(input: {
     const location = table.locations[number];
     const first = firsts.get(id);
     if (index !== undefined && from !== undefined) draft.addCopy(number, source, index, from);
-    else if (first !== undefined && first < number) draft.addRepeat(number, first);
+    else if (first !== undefined && first !== number) draft.addRepeat(number, first);
     else if (location !== undefined) {
       const { pack: digest, offset, sizeBytes } = location;
       const object = { kind: "pack", digest } as const;
@@ -133,6 +134,15 @@ export function planFromPacks(input: {
     }
   }
   return draft.finish(input.gapBytesMax ?? 0);
+}
+
+/** For every id a chunk number that holds it: one in place already, else the first. */
+function firstOrRight(index: ChunkIndex, right: RightChunks): Map<string, number> {
+  const numbers = chunkNumbers(index);
+  for (let number = 0; number < index.count; number += 1) {
+    if (right(number)) numbers.set(chunkIdHex(index, number), number);
+  }
+  return numbers;
 }
 
 /** Collects runs chunk by chunk, joining neighbours. */
