@@ -57,8 +57,12 @@ export interface RolloutWrite {
     readonly state: SiteInRollout;
     readonly because: readonly string[];
   }[];
-  /** Open grants of this rollout whose outcome is now known. */
-  readonly settled: readonly { readonly node: NodeId; readonly outcome: GrantOutcome }[];
+  /** Open grants of this rollout whose outcome is now known; one renewed since `grantedAt` stays open. */
+  readonly settled: readonly {
+    readonly node: NodeId;
+    readonly grantedAt: EpochMs;
+    readonly outcome: GrantOutcome;
+  }[];
   /** The site's release for a class, once all its nodes of the class run it. */
   readonly siteReleases: readonly {
     readonly site: SiteId;

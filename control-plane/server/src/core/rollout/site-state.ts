@@ -11,6 +11,7 @@ export interface DerivedSite {
   readonly because: readonly string[];
   readonly settled: readonly {
     readonly node: NodeInRollout["id"];
+    readonly grantedAt: EpochMs;
     readonly outcome: GrantOutcome;
   }[];
   /** Classes whose nodes all run the new release now, while the site's own record says otherwise. */
@@ -43,7 +44,8 @@ export function deriveSite(head: RolloutHead, site: RolloutSite, now: EpochMs): 
   });
   const settled = standings.flatMap(({ node, standing }) => {
     const outcome = settledOutcome(node, site, standing, context);
-    return outcome === null ? [] : [{ node: node.id, outcome }];
+    if (outcome === null || node.grant === null) return [];
+    return [{ node: node.id, grantedAt: node.grant.grantedAt, outcome }];
   });
   const unused = new Set(settled.filter((s) => s.outcome === "unused").map((s) => s.node));
   const counted = standings.map(({ node, standing }) => ({
