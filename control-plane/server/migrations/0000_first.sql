@@ -26,6 +26,7 @@ CREATE TABLE "node_state" (
 	"boot_id" text,
 	"agent_version" text,
 	"reported_at" bigint,
+	"report_generation" bigint DEFAULT 0 NOT NULL,
 	"state_ordinal" integer DEFAULT 0 NOT NULL,
 	"state_seq" bigint DEFAULT 0 NOT NULL,
 	"facts" jsonb,
@@ -237,7 +238,7 @@ CREATE TABLE "roots" (
 );
 --> statement-breakpoint
 CREATE TABLE "grants" (
-	"id" text PRIMARY KEY NOT NULL,
+	"id" text NOT NULL,
 	"rollout_id" text NOT NULL,
 	"epoch" integer NOT NULL,
 	"site" text NOT NULL,
@@ -250,7 +251,8 @@ CREATE TABLE "grants" (
 	"armed" boolean DEFAULT false NOT NULL,
 	"armed_at" bigint,
 	"outcome" text,
-	"outcome_at" bigint
+	"outcome_at" bigint,
+	CONSTRAINT "grants_rollout_id_node_pk" PRIMARY KEY("rollout_id","node")
 );
 --> statement-breakpoint
 CREATE TABLE "leases" (
@@ -284,16 +286,18 @@ CREATE TABLE "rollouts" (
 	"id" text PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
 	"created_at" bigint NOT NULL,
-	"created_by" text NOT NULL,
+	"created_by" text DEFAULT '' NOT NULL,
 	"reason" text DEFAULT '' NOT NULL,
 	"policy" jsonb NOT NULL,
-	"selection" jsonb NOT NULL,
+	"selection" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"releases" jsonb NOT NULL,
 	"wave_count" integer NOT NULL,
 	"state" jsonb NOT NULL,
 	"phase" text NOT NULL,
 	"epoch" integer NOT NULL,
 	"version" integer NOT NULL,
+	"accepted_failed" integer DEFAULT 0 NOT NULL,
+	"accepted_silent" integer DEFAULT 0 NOT NULL,
 	"rolls_back" text,
 	"plan" jsonb,
 	"because" jsonb DEFAULT '[]'::jsonb NOT NULL
@@ -314,9 +318,10 @@ CREATE INDEX "sites_region_index" ON "sites" USING btree ("region");--> statemen
 CREATE INDEX "credentials_expires_at_index" ON "credentials" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "builds_state_index" ON "builds" USING btree ("state");--> statement-breakpoint
 CREATE INDEX "releases_image_id_index" ON "releases" USING btree ("image_id");--> statement-breakpoint
-CREATE UNIQUE INDEX "grants_rollout_id_node_index" ON "grants" USING btree ("rollout_id","node");--> statement-breakpoint
+CREATE INDEX "grants_node_index" ON "grants" USING btree ("node");--> statement-breakpoint
 CREATE INDEX "grants_open" ON "grants" USING btree ("site") WHERE "grants"."outcome" is null;--> statement-breakpoint
 CREATE INDEX "outbox_unpublished" ON "outbox" USING btree ("id") WHERE "outbox"."published_at" is null;--> statement-breakpoint
 CREATE INDEX "outbox_site_index" ON "outbox" USING btree ("site");--> statement-breakpoint
 CREATE INDEX "rollout_sites_site_index" ON "rollout_sites" USING btree ("site");--> statement-breakpoint
-CREATE INDEX "rollouts_phase_index" ON "rollouts" USING btree ("phase");
+CREATE INDEX "rollouts_phase_index" ON "rollouts" USING btree ("phase");--> statement-breakpoint
+CREATE INDEX "rollouts_rolls_back_index" ON "rollouts" USING btree ("rolls_back");

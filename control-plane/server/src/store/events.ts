@@ -5,10 +5,7 @@ import { jsonTexts, type Queryable } from "./database.ts";
 /** An event may also name the node it is about. */
 export type StoredEvent = EventRecord & { readonly node?: string | null };
 
-export async function appendEvents(
-  sql: Queryable,
-  events: readonly StoredEvent[],
-): Promise<void> {
+export async function appendEvents(sql: Queryable, events: readonly StoredEvent[]): Promise<void> {
   if (events.length === 0) return;
   await sql`
     insert into events (at, site, node, rollout_id, what, because)

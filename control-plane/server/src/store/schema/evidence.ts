@@ -85,6 +85,8 @@ export const nodeState = pgTable(
     bootId: text(),
     agentVersion: text(),
     reportedAt: epochMs(),
+    /** Generation that the site had applied when it wrote the state. */
+    reportGeneration: bigint({ mode: "number" }).notNull().default(0),
     stateOrdinal: integer().notNull().default(0),
     stateSeq: bigint({ mode: "number" }).notNull().default(0),
     facts: jsonb().$type<NodeFacts>(),

@@ -16,7 +16,6 @@ import {
   pgTable,
   primaryKey,
   text,
-  uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { GrantOutcome } from "../../core/rollout/facts.ts";
 
@@ -28,10 +27,10 @@ export const rollouts = pgTable(
     id: text().$type<RolloutId>().primaryKey(),
     name: text().notNull(),
     createdAt: epochMs().notNull(),
-    createdBy: text().notNull(),
+    createdBy: text().notNull().default(""),
     reason: text().notNull().default(""),
     policy: jsonb().$type<RolloutPolicy>().notNull(),
-    selection: jsonb().$type<Selection>().notNull(),
+    selection: jsonb().$type<Selection>().notNull().default({}),
     releases: jsonb().$type<Record<NodeClass, ReleaseRef>>().notNull(),
     waveCount: integer().notNull(),
     state: jsonb().$type<RolloutState>().notNull(),
@@ -39,11 +38,13 @@ export const rollouts = pgTable(
     phase: text().notNull(),
     epoch: integer().notNull(),
     version: integer().notNull(),
+    acceptedFailed: integer().notNull().default(0),
+    acceptedSilent: integer().notNull().default(0),
     rollsBack: text().$type<RolloutId>(),
     plan: jsonb().$type<PlanView>(),
     because: jsonb().$type<string[]>().notNull().default([]),
   },
-  (table) => [index().on(table.phase)],
+  (table) => [index().on(table.phase), index().on(table.rollsBack)],
 );
 
 export const rolloutSites = pgTable(
@@ -65,7 +66,8 @@ export const rolloutSites = pgTable(
 export const grants = pgTable(
   "grants",
   {
-    id: text().$type<GrantId>().primaryKey(),
+    /** Shared by the nodes that were granted in one reply. */
+    id: text().$type<GrantId>().notNull(),
     rolloutId: text().$type<RolloutId>().notNull(),
     epoch: integer().notNull(),
     site: text().$type<SiteId>().notNull(),
@@ -81,7 +83,8 @@ export const grants = pgTable(
     outcomeAt: epochMs(),
   },
   (table) => [
-    uniqueIndex().on(table.rolloutId, table.node),
+    primaryKey({ columns: [table.rolloutId, table.node] }),
+    index().on(table.node),
     index("grants_open").on(table.site).where(isNull(table.outcome)),
   ],
 );

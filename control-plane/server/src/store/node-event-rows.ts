@@ -1,0 +1,63 @@
+// What happened once at a node: its line in the timeline, and the two events that change what we know
+// beside it: an armed trial, and a finished install.
+import type { NodeEventReport } from "@drover/shared/messages/report";
+import type { Transaction } from "./database.ts";
+import { markDirty } from "./dirty-marks.ts";
+import { appendEvents } from "./events.ts";
+import type { FreshReport } from "./fresh-report.ts";
+
+type NodeEvent = FreshReport & { readonly report: NodeEventReport };
+
+export async function storeNodeEvents(
+  transaction: Transaction,
+  reports: readonly FreshReport[],
+): Promise<void> {
+  const events = reports.filter((each): each is NodeEvent => each.report.kind === "node-event");
+  if (events.length === 0) return;
+  await appendEvents(
+    transaction,
+    events.map(({ site, receivedAt, report }) => ({
+      at: receivedAt,
+      site,
+      node: report.node,
+      rolloutId: report.rolloutId,
+      what: `node ${report.event}`,
+      because: report.because,
+    })),
+  );
+  await markArmed(transaction, named(events, "armed"));
+  await closeInstalls(transaction, named(events, "installed"));
+}
+
+const named = (events: readonly NodeEvent[], name: NodeEventReport["event"]): NodeEvent[] =>
+  events
+    .filter((each) => each.report.event === name)
+    .sort((a, b) => (a.report.node < b.report.node ? -1 : 1));
+
+async function markArmed(transaction: Transaction, events: readonly NodeEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  await transaction`
+    update grants set armed = true, armed_at = coalesce(grants.armed_at, said.at)
+    from unnest(${events.map((each) => each.report.node)}::text[],
+      ${events.map((each) => each.report.grantId)}::text[],
+      ${events.map((each) => each.receivedAt)}::bigint[]) as said (node, grant_id, at)
+    where grants.node = said.node and grants.id = said.grant_id`;
+}
+
+/** The order to install is carried out: a node that boots the installer again is not installed again. */
+async function closeInstalls(
+  transaction: Transaction,
+  events: readonly NodeEvent[],
+): Promise<void> {
+  if (events.length === 0) return;
+  const closed = await transaction<{ site: never }[]>`
+    update nodes set install_issued_at = null
+    from unnest(${events.map((each) => each.report.node)}::text[],
+      ${events.map((each) => each.at)}::bigint[]) as said (node, at)
+    where nodes.id = said.node and nodes.install_issued_at <= said.at
+    returning nodes.site`;
+  await markDirty(
+    transaction,
+    closed.map((row) => row.site),
+  );
+}
