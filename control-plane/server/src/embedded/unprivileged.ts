@@ -38,6 +38,8 @@ export async function chooseUnprivileged(): Promise<Unprivileged> {
     `--reuid=${nobody}`,
     `--regid=${nobody}`,
     "--clear-groups",
+    // Without it access(2), by which initdb looks for its programs, disregards the capability.
+    "--securebits=+no_setuid_fixup",
     "--inh-caps=-all,+dac_override",
     "--ambient-caps=-all,+dac_override",
   ]);
