@@ -206,14 +206,17 @@ export interface GrantStore {
 
 export interface FleetStore {
   frozen(): Promise<boolean>;
-  /** Stops or allows new grants, starts and desired documents; recorded with its reasons. */
+  /**
+   * Stops or allows new grants, starts and desired documents; recorded with its reasons. Unfreezing
+   * accepts what every site has reported so far (`adoptedGeneration`) and marks those sites dirty.
+   */
   setFrozen(change: {
     frozen: boolean;
     now: EpochMs;
     by: string;
     because: readonly string[];
   }): Promise<void>;
-  /** Active sites, and those that reported a generation the centre never stored. */
+  /** Active sites, and those of them that are ahead: reported > max(stored, adopted) generation. */
   restoreFigures(): Promise<{ readonly activeSites: number; readonly aheadSites: number }>;
 }
 

@@ -52,6 +52,8 @@ export interface SiteDesiredFacts {
   } | null;
   /** Highest generation the site ever reported: above the stored one after a restore. */
   readonly reportedGeneration: number;
+  /** Highest reported generation that a person accepted by unfreezing the fleet; 0 = none. */
+  readonly adoptedGeneration: number;
   /** Rises with every reason to look again; a save clears the mark only if it is unchanged. */
   readonly dirtySeq: number;
   readonly frozen: boolean;

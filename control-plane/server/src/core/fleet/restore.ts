@@ -7,6 +7,14 @@ export function nextGeneration(known: { stored: number; reported: number }): num
 }
 
 /**
+ * True while a site applied a generation that was neither stored here nor accepted by a person: it
+ * gets no new document and no grant, for what this database wants may be older than what it has.
+ */
+export function isAhead(site: { stored: number; reported: number; adopted: number }): boolean {
+  return site.reported > Math.max(site.stored, site.adopted);
+}
+
+/**
  * Whether the whole fleet must freeze. One site alone may lie about its generation and must not be
  * able to stop the fleet, unless it is the only one; two independent sites are believed.
  */

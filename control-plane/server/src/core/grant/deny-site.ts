@@ -39,6 +39,7 @@ function fleetReason(facts: GrantFacts, { pending, site }: Asked): Reason | unde
   if (facts.frozen) return notNow("the fleet is frozen");
   if (site === undefined) return never("the site is not known");
   if (site.status !== "active") return never(`the site is ${site.status}`);
+  if (site.ahead) return notNow("the site is ahead of the database: a person must look first");
   if (facts.withdrawn.includes(pending.request.imageId)) return never("the release is withdrawn");
   return undefined;
 }

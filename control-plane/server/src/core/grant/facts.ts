@@ -39,6 +39,8 @@ export interface GrantSite {
   readonly pair: SiteId | null;
   readonly timeZone: string;
   readonly policy: SitePolicy;
+  /** Reported a generation above the stored one that no person accepted yet: the database is older than the site. */
+  readonly ahead: boolean;
   readonly nodes: readonly GrantNode[];
   /** Where the site stands in each rollout asked for. */
   readonly memberships: readonly {

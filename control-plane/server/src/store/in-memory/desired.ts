@@ -52,6 +52,7 @@ function factsOf(tables: Tables, site: SiteRecord): SiteDesiredFacts {
     metadata: { rootVersion: 1, releases: {} },
     stored: site.desired,
     reportedGeneration: site.reportedGeneration,
+    adoptedGeneration: site.adoptedGeneration,
     dirtySeq: site.dirtySeq,
     frozen: tables.frozen,
   };

@@ -12,7 +12,14 @@ import type {
 import type { GrantStore } from "../../loops/ports.ts";
 import { checkTerm } from "./fences.ts";
 import { headOf } from "./rollouts.ts";
-import { type GrantRecord, grantKey, nodesOfSite, type SiteRecord, type Tables } from "./tables.ts";
+import {
+  type GrantRecord,
+  grantKey,
+  isSiteAhead,
+  nodesOfSite,
+  type SiteRecord,
+  type Tables,
+} from "./tables.ts";
 
 export function grantStore(tables: Tables): GrantStore {
   return {
@@ -69,9 +76,10 @@ function factsFor(tables: Tables, requests: readonly PendingGrantRequest[]): Gra
 
 function siteFacts(
   tables: Tables,
-  { row }: SiteRecord,
+  site: SiteRecord,
   rolloutIds: ReadonlySet<RolloutId>,
 ): GrantSite {
+  const { row } = site;
   const memberships = [...rolloutIds].flatMap((rolloutId) => {
     const member = tables.rollouts.get(rolloutId)?.members.get(row.id);
     if (member === undefined) return [];
@@ -86,6 +94,7 @@ function siteFacts(
     pair: row.pair,
     timeZone: row.timeZone,
     policy: row.policy,
+    ahead: isSiteAhead(site),
     memberships,
     nodes: nodesOfSite(tables, row.id).map(({ row: node, state }) => ({
       id: node.id,

@@ -9,7 +9,7 @@ import { leaseStore } from "./fences.ts";
 import { grantStore } from "./grants.ts";
 import { beatStore, moveCount, reportStore } from "./reports.ts";
 import { rolloutStore } from "./rollouts.ts";
-import { emptyTables, markDirty, outboxKey, type Tables } from "./tables.ts";
+import { emptyTables, isSiteAhead, markDirty, outboxKey, type Tables } from "./tables.ts";
 
 export interface InMemoryStore extends StoreUnderTest {
   /** The committed state itself, for invariants over everything. */
@@ -36,13 +36,18 @@ function fleetStore(tables: Tables): FleetStore {
     frozen: async () => tables.frozen,
     setFrozen: async ({ frozen, now, by, because }) => {
       tables.frozen = frozen;
+      for (const site of frozen ? [] : tables.sites.values()) {
+        if (!isSiteAhead(site)) continue;
+        site.adoptedGeneration = site.reportedGeneration;
+        markDirty(tables, site);
+      }
       const what = frozen ? "fleet frozen" : "fleet unfrozen";
       const reasons = [`by ${by}`, ...because];
       tables.events.push({ at: now, site: null, rolloutId: null, what, because: reasons });
     },
     restoreFigures: async () => {
       const sites = [...tables.sites.values()].filter((s) => s.row.status === "active");
-      const ahead = sites.filter((s) => s.reportedGeneration > (s.desired?.generation ?? 0));
+      const ahead = sites.filter(isSiteAhead);
       return { activeSites: sites.length, aheadSites: ahead.length };
     },
   };
@@ -61,6 +66,7 @@ function seedOf(tables: Tables): StoreSeed {
           row,
           heardAt: null,
           reportedGeneration: 0,
+          adoptedGeneration: 0,
           dirtySeq: 0,
           dirtySince: null,
           desired: null,

@@ -11,6 +11,7 @@ import type {
 } from "../../loops/ports.ts";
 import {
   grantKey,
+  isSiteAhead,
   markDirty,
   type OutboxLog,
   outboxKey,
@@ -106,7 +107,7 @@ function skipLost(tables: Tables, log: { upToSeq: number }, report: AcceptedRepo
 function adopt(tables: Tables, site: SiteRecord, generation: number): Adopted | undefined {
   if (generation <= site.reportedGeneration) return undefined;
   site.reportedGeneration = generation;
-  if (generation <= (site.desired?.generation ?? 0)) return undefined;
+  if (!isSiteAhead(site)) return undefined;
   markDirty(tables, site);
   return { site: site.row.id, generation };
 }

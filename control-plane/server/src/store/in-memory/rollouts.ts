@@ -154,13 +154,7 @@ function saveStep(tables: Tables, write: RolloutWrite): void {
   }
   const { state, epoch, accepted } = write;
   record.head = { ...record.head, state, epoch, accepted, version: record.head.version + 1 };
-  for (const change of write.sites) {
-    const member = record.members.get(change.site);
-    if (member === undefined) continue;
-    if (member.state !== change.state) member.since = write.now;
-    member.state = change.state;
-    member.because = change.because;
-  }
+  moveMembers(record, write);
   for (const { node, grantedAt, outcome } of write.settled) {
     const grant = tables.grants.get(grantKey(write.id, node));
     if (grant?.outcome === null && grant.grantedAt === grantedAt) grant.outcome = outcome;
@@ -174,4 +168,14 @@ function saveStep(tables: Tables, write: RolloutWrite): void {
     if (site !== undefined) markDirty(tables, site);
   }
   tables.events.push(...write.events);
+}
+
+function moveMembers(record: RolloutRecord, write: RolloutWrite): void {
+  for (const change of write.sites) {
+    const member = record.members.get(change.site);
+    if (member === undefined) continue;
+    if (member.state !== change.state) member.since = write.now;
+    member.state = change.state;
+    member.because = change.because;
+  }
 }

@@ -5,6 +5,7 @@ import type { NodeStateReport } from "@drover/shared/messages/report";
 import type { ReleaseRef } from "@drover/shared/release/release";
 import type { SiteInRollout } from "@drover/shared/rollout/state";
 import type { DesiredContent } from "../../core/assignment/facts.ts";
+import { isAhead } from "../../core/fleet/restore.ts";
 import type { GrantOutcome, NewRollout, RolloutHead } from "../../core/rollout/facts.ts";
 import type { EventRecord, IncomingReport, OutboxRow } from "../../loops/ports.ts";
 import type { ClassRow, NodeRow, SiteRow } from "../contract/seed.ts";
@@ -19,6 +20,7 @@ export interface SiteRecord {
   row: SiteRow;
   heardAt: EpochMs | null;
   reportedGeneration: number;
+  adoptedGeneration: number;
   dirtySeq: number;
   /** Null when clean; orders dirty sites. */
   dirtySince: number | null;
@@ -107,6 +109,14 @@ export function emptyTables(): Tables {
 
 export const grantKey = (rollout: RolloutId, node: NodeId): string => `${rollout} ${node}`;
 export const outboxKey = (site: SiteId, outboxId: string): string => `${site} ${outboxId}`;
+
+export function isSiteAhead(site: SiteRecord): boolean {
+  return isAhead({
+    stored: site.desired?.generation ?? 0,
+    reported: site.reportedGeneration,
+    adopted: site.adoptedGeneration,
+  });
+}
 
 /** Gives the site a reason to be looked at. */
 export function markDirty(tables: Tables, site: SiteRecord): void {
