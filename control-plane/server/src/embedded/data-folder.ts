@@ -1,20 +1,17 @@
 // The control plane's data folder: its layout, its format version and the lock that lets only one
 // server use it. Nothing is written before the folder is known to be ours and not in use.
 import {
-  linkSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   renameSync,
-  rmSync,
   statfsSync,
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { DataFolderError, systemCode } from "./errors.ts";
-import { identifyProcess, isRunning } from "./process-identity.ts";
+import { parseJson, readIfThere, releaseLock, takeLock } from "./folder-lock.ts";
 
 /** Raised when an older server could no longer read the folder. */
 const formatVersion = 1;
@@ -22,7 +19,6 @@ const formatVersion = 1;
 const freeBytesMin = 256 * 1024 * 1024;
 
 const FormatFile = z.object({ format: z.int().positive() });
-const LockFile = z.object({ bootId: z.string(), pid: z.int().positive(), startTicks: z.string() });
 
 export interface DataFolder {
   /** Absolute path, symbolic links resolved. */
@@ -52,11 +48,15 @@ export function openDataFolder(folder: string, options?: { freeBytesMin?: number
   const path = createFolder(resolve(folder));
   refuseForeignOrNewer(path);
   refuseFullDisk(path, options?.freeBytesMin ?? freeBytesMin);
-  takeLock(path);
+  try {
+    takeLock(path);
+  } catch (error) {
+    throw asDataFolderError(path, error);
+  }
   try {
     writeFormat(path);
   } catch (error) {
-    rmSync(join(path, "lock"), { force: true });
+    releaseLock(path);
     throw asDataFolderError(path, error);
   }
   return {
@@ -109,51 +109,11 @@ function refuseFullDisk(path: string, bytesMin: number): void {
   throw new DataFolderError("disk-full", sentence);
 }
 
-function takeLock(path: string): void {
-  const lock = join(path, "lock");
-  const own = `${lock}.${process.pid}`;
-  try {
-    writeFileSync(own, JSON.stringify(identifyProcess(process.pid)), { mode: 0o600 });
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      if (tryLink(own, lock)) return;
-      const held = readIfThere(lock);
-      refuseLivingHolder(path, held);
-      // Stale. Renaming is atomic: of two servers that both saw it, one moves it away, and puts it
-      // back if a third took the lock in between.
-      if (!tryRename(lock, `${own}.stale`)) continue;
-      if (readIfThere(`${own}.stale`) !== held) tryLink(`${own}.stale`, lock);
-    }
-    throw inUse(path, "another server that is starting");
-  } catch (error) {
-    throw asDataFolderError(path, error);
-  } finally {
-    rmSync(own, { force: true });
-    rmSync(`${own}.stale`, { force: true });
-  }
-}
-
-function refuseLivingHolder(path: string, text: string | undefined): void {
-  if (text === undefined) return;
-  const holder = LockFile.safeParse(parseJson(text));
-  if (holder.success && isRunning(holder.data)) throw inUse(path, `process ${holder.data.pid}`);
-}
-
-function releaseLock(path: string): void {
-  const holder = LockFile.safeParse(parseJson(readIfThere(join(path, "lock")) ?? ""));
-  if (holder.success && holder.data.pid === process.pid)
-    rmSync(join(path, "lock"), { force: true });
-}
-
 function writeFormat(path: string): void {
   const file = join(path, "format");
   if (readIfThere(file) !== undefined) return;
   writeFileSync(`${file}.new`, `${JSON.stringify({ format: formatVersion })}\n`, { flush: true });
   renameSync(`${file}.new`, file);
-}
-
-function inUse(path: string, by: string): DataFolderError {
-  const sentence = `the data folder ${path} is in use by ${by}: stop that server first or give another folder`;
-  return new DataFolderError("data-folder-in-use", sentence);
 }
 
 function asDataFolderError(path: string, error: unknown): DataFolderError {
@@ -172,43 +132,6 @@ function asDataFolderError(path: string, error: unknown): DataFolderError {
         `the data folder ${path} can't be written by this user (${systemCode(error) ?? String(error)})`,
         cause,
       );
-  }
-}
-
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-function tryRename(from: string, to: string): boolean {
-  try {
-    renameSync(from, to);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema then refuses it
   }
 }
 

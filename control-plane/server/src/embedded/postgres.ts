@@ -1,16 +1,22 @@
-// A real Postgres inside the data folder, on the loopback interface with a password. Its cluster is
-// made beside its final place and renamed, so that a half-made one is never opened.
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+// A real Postgres inside the data folder, on the loopback interface with a password,
+// supervised. Whatever a killed server left running is ended before the cluster is opened again.
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "@drover/shared/log";
 import { endLeftovers } from "./child-process.ts";
-import { DataFolderError, EmbeddedError, systemCode } from "./errors.ts";
+import { DataFolderError, systemCode } from "./errors.ts";
 import { findFreePort, isPortFree, keepPort, readPort } from "./free-port.ts";
 import { findPostgres, type PostgresBinaries } from "./postgres-binaries.ts";
-import { runCommand } from "./run-command.ts";
+import {
+  database,
+  explainPostgres,
+  makeCluster,
+  owner,
+  postgresEnvironment,
+  postgresName,
+} from "./postgres-cluster.ts";
 import { type ServiceEvent, type SupervisedService, supervise } from "./supervisor.ts";
-import { chooseUnprivileged, type Unprivileged } from "./unprivileged.ts";
+import { chooseUnprivileged } from "./unprivileged.ts";
 
 export interface EmbeddedPostgresOptions {
   /** The `postgres` part of the data folder, held by us alone. */
@@ -35,9 +41,6 @@ export interface EmbeddedPostgres {
 }
 
 const host = "127.0.0.1";
-const owner = "drover";
-const database = "drover";
-const name = "the embedded Postgres";
 
 /**
  * Starts (and on first use makes) the database.
@@ -56,12 +59,12 @@ export async function startEmbeddedPostgres(
   const password = readFileSync(join(options.folder, "password"), "utf8").trim();
   const port = await choosePort(join(options.folder, "port"));
   const service = await supervise({
-    name,
+    name: postgresName,
     spec: {
       ...identity.wrap(join(binaries.folder, "postgres"), serverArguments(cluster, port)),
       cwd: cluster,
       logFile: join(options.logFolder, "postgres.log"),
-      env: { PATH: options.path, LC_ALL: "C", TZ: "UTC", ...runId() },
+      env: postgresEnvironment(options.path),
       // SIGINT ends sessions and writes a checkpoint, SIGQUIT leaves it to recovery.
       stopSignals: [
         { signal: "SIGINT", waitMs: 20_000 },
@@ -73,7 +76,7 @@ export async function startEmbeddedPostgres(
     readyWithinMs: 120_000,
     log: options.log,
     onEvent: options.onEvent,
-    explain: (tail) => explain(options.folder, tail),
+    explain: (tail) => explainPostgres(options.folder, tail),
   });
   return describe(service, { port, password, binaries });
 }
@@ -111,70 +114,6 @@ function serverArguments(cluster: string, port: number): string[] {
   return ["-D", cluster, ...settings.flatMap((setting) => ["-c", setting])];
 }
 
-interface ClusterOptions extends EmbeddedPostgresOptions {
-  readonly cluster: string;
-  readonly binaries: PostgresBinaries;
-  readonly identity: Unprivileged;
-}
-
-async function makeCluster(options: ClusterOptions): Promise<void> {
-  const { folder, binaries, identity, log } = options;
-  const fresh = join(folder, "cluster.new");
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { mode: 0o700 });
-  const password = randomBytes(24).toString("hex");
-  const passwordFile = join(folder, "password");
-  writeFileSync(`${passwordFile}.new`, `${password}\n`, { mode: 0o600, flush: true });
-  renameSync(`${passwordFile}.new`, passwordFile);
-  // initdb wants a file, readable by its own identity; a pipe from Node is a socket it can't open.
-  const handedOver = join(folder, "cluster.password");
-  writeFileSync(handedOver, password, { mode: 0o600 });
-  try {
-    identity.own(handedOver);
-    identity.own(fresh);
-    await run(
-      options,
-      "initdb",
-      [
-        ...["-D", fresh, "-U", owner, "-E", "UTF8", "--locale=C", "--no-instructions"],
-        ...["--auth=scram-sha-256", `--pwfile=${handedOver}`],
-      ],
-      "",
-    );
-    await run(
-      options,
-      "postgres",
-      ["--single", "-D", fresh, "postgres"],
-      `CREATE DATABASE ${database}\n`,
-    );
-    renameSync(fresh, options.cluster);
-    log.info({ postgres: binaries.major, origin: binaries.origin }, "database made");
-  } finally {
-    rmSync(fresh, { recursive: true, force: true });
-    rmSync(handedOver, { force: true });
-  }
-}
-
-async function run(
-  options: ClusterOptions,
-  program: string,
-  args: readonly string[],
-  stdin: string,
-): Promise<void> {
-  const wrapped = options.identity.wrap(join(options.binaries.folder, program), args);
-  const result = await runCommand(wrapped.program, wrapped.args, {
-    stdin,
-    env: { PATH: options.path, LC_ALL: "C", TZ: "UTC", ...runId() },
-    signal: options.signal,
-  });
-  if (result.exitCode === 0) return;
-  const known = explain(options.folder, result.tail);
-  if (known !== undefined) throw known;
-  const last = result.tail.trim().split("\n").at(-1) ?? "";
-  const sentence = `making ${name} failed (${program}): ${last}`;
-  throw new EmbeddedError("embedded-start-failed", sentence, result.tail);
-}
-
 /** Only we connect to this port, so a busy one is replaced instead of reported. */
 async function choosePort(file: string): Promise<number> {
   const kept = readPort(file);
@@ -206,25 +145,4 @@ function readLines(file: string): string[] {
     if (systemCode(error) === "ENOENT") return [];
     throw error;
   }
-}
-
-function explain(folder: string, logTail: string): Error | undefined {
-  if (/No space left on device|Disk quota exceeded/.test(logTail)) {
-    return new DataFolderError("disk-full", `the disk of ${folder} is full: ${name} can't start`);
-  }
-  if (
-    /could not open file|invalid data in file|could not locate a valid checkpoint|PANIC/.test(
-      logTail,
-    )
-  ) {
-    const sentence = `the database in ${folder} is broken; restore the data folder from a backup`;
-    return new DataFolderError("data-folder-broken", sentence, { cause: new Error(logTail) });
-  }
-  return undefined;
-}
-
-/** Test runs mark their processes with DROVER_RUN, to find what was left behind. */
-function runId(): NodeJS.ProcessEnv {
-  const id = process.env["DROVER_RUN"];
-  return id === undefined ? {} : { DROVER_RUN: id };
 }
