@@ -1,16 +1,15 @@
 // Builds an image: recipe in, artefacts and papers out. Rootless, without mounts, and bit for bit the
 // same for the same recipe, lock, Node program and agent, on any machine at any time.
-import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { canonicalBytes, canonicalJson } from "@drover/shared/canonical-json";
 import type { Sha256 } from "@drover/shared/ids";
 import { Manifest, manifestText } from "@drover/shared/image/manifest";
 import { sha256Hex } from "@drover/shared/trust/digest";
 import { type Lock, lockText } from "../core/lock/lock.ts";
-import { type Recipe, RecipeError } from "../core/recipe/recipe.ts";
 import type { FileTree } from "../core/tree/file-tree.ts";
 import { applyRecipe, putFile, stripTree } from "./apply-recipe.ts";
-import { withCacheLock, withTemporaryFolder } from "./cache-folder.ts";
+import { publishFolder, withCacheLock, withTemporaryFolder } from "./cache-folder.ts";
 import { packageList, provenance, softwareBill } from "./documents.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
@@ -20,6 +19,7 @@ import { type NodeProgram, readNodeProgram } from "./node-program.ts";
 import { checkScripts, packageStatus, packageTree, type ReadyPackage } from "./package-tree.ts";
 import { type BuildProgress, preparePackages, type Relock } from "./prepare-packages.ts";
 import { type RootFileSystem, writeRoot } from "./root-file-system.ts";
+import { splitKernel } from "./split-kernel.ts";
 
 export interface BuildImageOptions {
   readonly recipeFolder: string;
@@ -85,20 +85,9 @@ interface Work {
   readonly options: BuildImageOptions;
 }
 
-function splitKernel(recipe: Recipe, packages: readonly ReadyPackage[]) {
-  const isKernel = ({ unpacked }: ReadyPackage): boolean =>
-    unpacked.entries.some((entry) => /^(\.\/)?boot\/vmlinuz-/.test(entry.path));
-  const kernels = packages.filter(isKernel);
-  const [kernel] = kernels;
-  if (kernel === undefined || kernels.length > 1) {
-    throw new RecipeError(`recipe ${recipe.name} brings ${kernels.length} kernels, not one`);
-  }
-  return { kernel, others: packages.filter((ready) => ready !== kernel) };
-}
-
 async function assembleRoot(work: Work): Promise<{ root: FileTree; initrd: FileTree }> {
   const { recipe, folders } = work.loaded;
-  const { others } = splitKernel(recipe, work.packages);
+  const { others } = splitKernel(recipe.name, work.packages);
   checkScripts(others, recipe.packages.scriptsReplaced);
   const tree = packageTree(others);
   const init = await readFile(join(work.options.initrdFolder, "init"));
@@ -230,7 +219,7 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
       onProgress: report,
     });
     report({ stage: "assemble", message: `putting ${recipe.name} together` });
-    const { kernel } = splitKernel(recipe, prepared.packages);
+    const { kernel } = splitKernel(recipe.name, prepared.packages);
     const work: Work = {
       loaded,
       ...prepared,
@@ -243,7 +232,7 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
       report({ stage: "write", message: "writing the file system and the initrd" });
       const built = await buildInto(work, folder);
       signal?.throwIfAborted();
-      await moveFolder(folder, outFolder);
+      await publishFolder(folder, outFolder);
       return built;
     });
     const files = Object.fromEntries(
@@ -251,20 +240,4 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
     ) as BuiltImage["files"];
     return { parts, files, relocked: prepared.relocked };
   });
-}
-
-async function moveFolder(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  const staged = `${to}.new-${process.pid}`;
-  await rm(staged, { recursive: true, force: true });
-  try {
-    await rename(from, staged).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EXDEV") throw error;
-      await cp(from, staged, { recursive: true });
-    });
-    await chmod(staged, 0o755);
-    await rename(staged, to);
-  } finally {
-    await rm(staged, { recursive: true, force: true });
-  }
 }

@@ -1,6 +1,6 @@
 // The build's cache: everything in it can be deleted at any time. One build at a time works in it,
 // guarded by a lock folder that names its owner, so a crash never blocks the next build.
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
@@ -117,4 +117,21 @@ export async function writeWhole(path: string, bytes: Uint8Array | string): Prom
   const temporary = `${path}.new-${process.pid}`;
   await writeFile(temporary, bytes);
   await rename(temporary, path);
+}
+
+/** Moves a finished folder to its place, also onto another file system; whole or not at all. */
+export async function publishFolder(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  const staged = `${to}.new-${process.pid}`;
+  await rm(staged, { recursive: true, force: true });
+  try {
+    await rename(from, staged).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EXDEV") throw error;
+      await cp(from, staged, { recursive: true });
+    });
+    await chmod(staged, 0o755);
+    await rename(staged, to);
+  } finally {
+    await rm(staged, { recursive: true, force: true });
+  }
 }
