@@ -119,6 +119,7 @@ CREATE TABLE "site_desired" (
 	"content" jsonb,
 	"body" jsonb,
 	"reported_generation" bigint DEFAULT 0 NOT NULL,
+	"adopted_generation" bigint DEFAULT 0 NOT NULL,
 	"dirty_seq" bigint DEFAULT 0 NOT NULL,
 	"dirty_mark" bigint,
 	"because" jsonb DEFAULT '[]'::jsonb NOT NULL
@@ -257,7 +258,7 @@ CREATE TABLE "grants" (
 --> statement-breakpoint
 CREATE TABLE "leases" (
 	"name" text PRIMARY KEY NOT NULL,
-	"holder" text,
+	"holder" text NOT NULL,
 	"term" integer NOT NULL,
 	"expires_at" bigint NOT NULL
 );

@@ -6,6 +6,7 @@ import type { SiteClass, SiteDesiredFacts, SiteRollout } from "../core/assignmen
 import { VersionConflictError } from "../loops/errors.ts";
 import type { DesiredStore, DesiredWrite } from "../loops/ports.ts";
 import { asJson, type Sql, type Transaction } from "./database.ts";
+import { appendEvents } from "./events.ts";
 import { isFrozen } from "./fleet-state.ts";
 import { checkFence } from "./leases.ts";
 
@@ -40,13 +41,14 @@ interface SiteRow extends Pick<SiteDesiredFacts, "status" | "policy"> {
   readonly issuedAt: number | null;
   readonly content: NonNullable<SiteDesiredFacts["stored"]>["content"] | null;
   readonly reportedGeneration: number | null;
+  readonly adoptedGeneration: number | null;
   readonly dirtySeq: number | null;
 }
 
 async function readFacts(transaction: Transaction, site: SiteId): Promise<SiteDesiredFacts | null> {
   const rows = await transaction<SiteRow[]>`
     select sites.status, sites.policy, desired.generation, desired.issued_at, desired.content,
-      desired.reported_generation, desired.dirty_seq
+      desired.reported_generation, desired.adopted_generation, desired.dirty_seq
     from sites left join site_desired as desired on desired.site = sites.id
     where sites.id = ${site}`;
   const row = rows[0];
@@ -65,6 +67,7 @@ async function readFacts(transaction: Transaction, site: SiteId): Promise<SiteDe
         ? null
         : { generation, issuedAt, content },
     reportedGeneration: row.reportedGeneration ?? 0,
+    adoptedGeneration: row.adoptedGeneration ?? 0,
     dirtySeq: row.dirtySeq ?? 0,
     frozen: await isFrozen(transaction),
   };
@@ -88,24 +91,19 @@ async function readNodes(transaction: Transaction, site: SiteId): Promise<NodeDe
 
 function readClasses(transaction: Transaction, site: SiteId): Promise<SiteClass[]> {
   return transaction<SiteClass[]>`
-    with used as (
-      select class from nodes where site = ${site} and class is not null
-      union select class from site_releases where site = ${site}
-    ), withdrawn as (
+    with withdrawn as (
       select jsonb_agg(jsonb_build_object('imageId', image_id, 'reason', withdrawn)
         order by image_id) as list
       from (select image_id, min(withdrawn) as withdrawn from releases
         where withdrawn is not null group by image_id, counter
         order by counter desc limit ${withdrawnMax}) as newest
     )
-    select used.class as name, coalesce(own.release, classes.release) as committed,
-      coalesce(classes.minimum, 0) as minimum,
-      coalesce(classes.withdrawn, '[]'::jsonb) || coalesce(withdrawn.list, '[]'::jsonb) as withdrawn,
-      classes.procedure
-    from used cross join withdrawn
-    left join classes on classes.name = used.class
-    left join site_releases as own on own.site = ${site} and own.class = used.class
-    order by used.class`;
+    select classes.name, coalesce(own.release, classes.release) as committed, classes.minimum,
+      classes.withdrawn || coalesce(withdrawn.list, '[]'::jsonb) as withdrawn, classes.procedure
+    from classes cross join withdrawn
+    left join site_releases as own on own.site = ${site} and own.class = classes.name
+    where exists (select from nodes where nodes.site = ${site} and nodes.class = classes.name)
+    order by classes.name`;
 }
 
 function readRollouts(transaction: Transaction, site: SiteId): Promise<SiteRollout[]> {
@@ -116,7 +114,7 @@ function readRollouts(transaction: Transaction, site: SiteId): Promise<SiteRollo
         where grants.rollout_id = rollouts.id and grants.site = ${site}) as touched
     from rollout_sites as member join rollouts on rollouts.id = member.rollout_id
     where member.site = ${site}
-      and rollouts.phase not in ('draft', 'awaiting-approval', 'scheduled')
+      and rollouts.phase not in ('draft', 'awaiting-approval')
     order by rollouts.created_at desc, rollouts.id desc limit ${rolloutsMax}`;
 }
 
@@ -149,4 +147,8 @@ async function saveDesired(transaction: Transaction, write: DesiredWrite): Promi
     where site = ${write.site}`;
   await transaction`insert into outbox (site, body)
     values (${write.site}, ${asJson(transaction, write.body)})`;
+  const { issuedAt: at, site, because } = write;
+  await appendEvents(transaction, [
+    { at, site, rolloutId: null, what: "desired state issued", because },
+  ]);
 }

@@ -1,4 +1,5 @@
 // What holds for the whole fleet: frozen or not, and how far the sites are ahead of this database.
+import type { SiteId } from "@drover/shared/ids";
 import type { FleetStore } from "../loops/ports.ts";
 import { asJson, type Queryable, type Sql } from "./database.ts";
 import { markDirty } from "./dirty-marks.ts";
@@ -23,19 +24,22 @@ export function fleetStore(sql: Sql): FleetStore {
           { at: now, site: null, rolloutId: null, what, because: [`by ${by}`, ...because] },
         ]);
         if (frozen) return;
-        // What was held back while frozen is looked at again.
-        const sites = await transaction<{ id: never }[]>`select id from sites`;
+        const accepted = await transaction<{ site: SiteId }[]>`
+          update site_desired set adopted_generation = reported_generation
+          where reported_generation > greatest(generation, adopted_generation) returning site`;
         await markDirty(
           transaction,
-          sites.map((row) => row.id),
+          accepted.map((row) => row.site),
         );
       });
     },
     async restoreFigures() {
       const rows = await sql<{ activeSites: number; aheadSites: number }[]>`
-        select count(*) filter (where sites.status = 'active')::int as active_sites,
-          count(*) filter (where desired.reported_generation > desired.generation)::int as ahead_sites
-        from sites left join site_desired as desired on desired.site = sites.id`;
+        select count(*)::int as active_sites,
+          count(*) filter (where 
+            desired.reported_generation > greatest(desired.generation, desired.adopted_generation))::int as ahead_sites
+        from sites left join site_desired as desired on desired.site = sites.id
+        where sites.status = 'active'`;
       return rows[0] ?? { activeSites: 0, aheadSites: 0 };
     },
   };

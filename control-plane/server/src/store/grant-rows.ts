@@ -71,8 +71,11 @@ async function readSites(
   rolloutIds: readonly RolloutId[],
 ): Promise<GrantSite[]> {
   const sites = await transaction<Omit<GrantSite, "nodes" | "memberships">[]>`
-    select id as site, status, hollow, region, pair, time_zone, policy
-    from sites where id = any(${[...siteIds]}::text[]) order by id`;
+    select id as site, status, hollow, region, pair, time_zone, policy,
+      coalesce(desired.reported_generation
+        > greatest(desired.generation, desired.adopted_generation), false) as ahead
+    from sites left join site_desired as desired on desired.site = sites.id
+    where id = any(${[...siteIds]}::text[]) order by id`;
   const nodes = await transaction<(GrantNode & { site: SiteId })[]>`
     select nodes.site, nodes.id, nodes.class, nodes.hold, node_state.running,
       ${refusedImages(transaction)} as refuses
@@ -115,7 +118,8 @@ async function saveGrants(
       as granted (id, rollout_id, epoch, site, node, nonce, image_id, granted_at)
     on conflict (rollout_id, node) do update set id = excluded.id, epoch = excluded.epoch,
       nonce = excluded.nonce, image_id = excluded.image_id, granted_at = excluded.granted_at,
-      renewals = grants.renewals + 1, outcome = null, outcome_at = null`;
+      renewals = grants.renewals + 1, armed = false, armed_at = null, outcome = null,
+      outcome_at = null`;
 }
 
 function eventsOf(

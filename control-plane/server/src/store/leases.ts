@@ -12,16 +12,15 @@ export function leaseStore(sql: Sql): LeaseStore {
         values (${name}, ${holder}, 1, ${now + ttlMs})
         on conflict (name) do update set
           holder = excluded.holder,
-          term = case when leases.holder = excluded.holder then leases.term else leases.term + 1 end,
+          term = case when leases.holder = excluded.holder and leases.expires_at > ${now}
+            then leases.term else leases.term + 1 end,
           expires_at = excluded.expires_at
-        where leases.holder is null or leases.holder = excluded.holder or leases.expires_at <= ${now}
+        where leases.holder = excluded.holder or leases.expires_at <= ${now}
         returning term`;
       return rows[0]?.term ?? null;
     },
     async releaseLease({ name, holder }) {
-      // The term rises at once, so that nothing decided before can still be written.
-      await sql`update leases set holder = null, term = term + 1, expires_at = 0
-        where name = ${name} and holder = ${holder}`;
+      await sql`update leases set expires_at = 0 where name = ${name} and holder = ${holder}`;
     },
   };
 }

@@ -21,7 +21,7 @@ export async function storeNodeEvents(
       site,
       node: report.node,
       rolloutId: report.rolloutId,
-      what: `node ${report.event}`,
+      what: report.event,
       because: report.because,
     })),
   );
@@ -35,13 +35,26 @@ const named = (events: readonly NodeEvent[], name: NodeEventReport["event"]): No
     .sort((a, b) => (a.report.node < b.report.node ? -1 : 1));
 
 async function markArmed(transaction: Transaction, events: readonly NodeEvent[]): Promise<void> {
-  if (events.length === 0) return;
+  await armGrants(
+    transaction,
+    events.flatMap(({ receivedAt: at, report: { node, rolloutId } }) =>
+      rolloutId === null ? [] : [{ node, rolloutId, at }],
+    ),
+  );
+}
+
+/** The nodes spent their grants: from now on these can't be renewed. */
+export async function armGrants(
+  transaction: Transaction,
+  armed: readonly { node: string; rolloutId: string; at: number }[],
+): Promise<void> {
+  if (armed.length === 0) return;
   await transaction`
     update grants set armed = true, armed_at = coalesce(grants.armed_at, said.at)
-    from unnest(${events.map((each) => each.report.node)}::text[],
-      ${events.map((each) => each.report.grantId)}::text[],
-      ${events.map((each) => each.receivedAt)}::bigint[]) as said (node, grant_id, at)
-    where grants.node = said.node and grants.id = said.grant_id`;
+    from unnest(${armed.map((each) => each.node)}::text[],
+      ${armed.map((each) => each.rolloutId)}::text[],
+      ${armed.map((each) => each.at)}::bigint[]) as said (node, rollout_id, at)
+    where grants.node = said.node and grants.rollout_id = said.rollout_id`;
 }
 
 /** The order to install is carried out: a node that boots the installer again is not installed again. */

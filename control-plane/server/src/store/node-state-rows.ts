@@ -5,6 +5,7 @@ import type { Report } from "@drover/shared/messages/report";
 import { jsonTexts, type Transaction } from "./database.ts";
 import { markDirty } from "./dirty-marks.ts";
 import type { FreshReport } from "./fresh-report.ts";
+import { armGrants } from "./node-event-rows.ts";
 
 type Of<Kind extends Report["kind"]> = FreshReport & {
   readonly report: Extract<Report, { kind: Kind }>;
@@ -76,9 +77,19 @@ export async function storeNodeStates(
       and (node_state.state_ordinal, node_state.state_seq) < (said.ordinal, said.seq)
     returning node_state.node, node_state.running`;
   await moveCounts(transaction, before, changed);
+  await armGrants(transaction, trials(rows));
   await adoptInstallRelease(
     transaction,
     changed.map((row) => row.node),
+  );
+}
+
+/** A node in trial has armed its grant, even if the event of it is still on the way. */
+function trials(rows: readonly Of<"node-state">[]) {
+  return rows.flatMap(({ receivedAt: at, report: { node, update } }) =>
+    update.rolloutId !== null && (update.phase === "trial" || update.phase === "proving")
+      ? [{ node, rolloutId: update.rolloutId, at }]
+      : [],
   );
 }
 

@@ -1,7 +1,7 @@
 // Evidence from sites, many reports in one transaction: stored once per (site, outbox, seq), states updated
 // only where newer, counts moved along, and the highest seq below which nothing is missing.
 import type { NodeId, SiteId } from "@drover/shared/ids";
-import type { OutboxId, Report } from "@drover/shared/messages/report";
+import type { Report } from "@drover/shared/messages/report";
 import type { AcceptedReport, IncomingReport, ReportStore, StoredReports } from "../loops/ports.ts";
 import { adoptGenerations } from "./beat-rows.ts";
 import type { Sql, Transaction } from "./database.ts";
@@ -13,6 +13,7 @@ import {
   storeNodeStates,
   storeSiteStates,
 } from "./node-state-rows.ts";
+import { noteLostReports, openOutboxes, type PlacedReport, raiseAcks } from "./report-outboxes.ts";
 
 export function reportStore(sql: Sql): ReportStore {
   return {
@@ -21,33 +22,21 @@ export function reportStore(sql: Sql): ReportStore {
   };
 }
 
-interface Placed {
-  readonly site: SiteId;
-  readonly outboxId: string;
-  readonly seq: number;
-  readonly at: number;
-  readonly receivedAt: number;
-  readonly kind: string;
-  readonly node: NodeId | null;
-  readonly body: string | null;
-  readonly rejected: string | null;
-  readonly accepted: AcceptedReport | null;
-}
-
 async function storeBatch(
   transaction: Transaction,
   batch: readonly IncomingReport[],
 ): Promise<StoredReports> {
   const placed = await place(transaction, batch);
-  const ordinals = await openOutboxes(transaction, placed);
+  const boxes = await openOutboxes(transaction, placed);
   const inserted = await insertReports(transaction, placed);
   const fresh = placed.filter((row) => inserted.has(keyOf(row)));
   const accepted = fresh.flatMap((row): FreshReport[] =>
     row.accepted === null
       ? []
-      : [{ ...row.accepted, ordinal: ordinals.get(`${row.site}/${row.outboxId}`) ?? 0 }],
+      : [{ ...row.accepted, ordinal: boxes.get(`${row.site}/${row.outboxId}`)?.ordinal ?? 0 }],
   );
   await storeUnreadable(transaction, batch);
+  await noteLostReports(transaction, placed, boxes);
   await storeNodeStates(transaction, accepted);
   await storeNodeFacts(transaction, accepted);
   await storeNodeHealth(transaction, accepted);
@@ -71,9 +60,9 @@ const keyOf = (row: { site: string; outboxId: string; seq: number }): string =>
 async function place(
   transaction: Transaction,
   batch: readonly IncomingReport[],
-): Promise<readonly Placed[]> {
+): Promise<readonly PlacedReport[]> {
   const owners = await readOwners(transaction, batch);
-  const rows = new Map<string, Placed>();
+  const rows = new Map<string, PlacedReport>();
   for (const each of batch) {
     const row = each.outcome === "accepted" ? placeAccepted(each, owners) : placeRejected(each);
     if (row && !rows.has(keyOf(row))) rows.set(keyOf(row), row);
@@ -81,7 +70,9 @@ async function place(
   return [...rows.values()];
 }
 
-function placeRejected(each: Extract<IncomingReport, { outcome: "rejected" }>): Placed | undefined {
+function placeRejected(
+  each: Extract<IncomingReport, { outcome: "rejected" }>,
+): PlacedReport | undefined {
   if (!each.position) return undefined;
   return {
     site: each.site,
@@ -101,7 +92,7 @@ interface Owners {
   readonly nodes: ReadonlyMap<NodeId, SiteId>;
 }
 
-function placeAccepted(each: AcceptedReport, owners: Owners): Placed {
+function placeAccepted(each: AcceptedReport, owners: Owners): PlacedReport {
   const { site, outboxId, seq, at, receivedAt, report } = each;
   const node = nodeOf(report);
   const rejected = refusal(each.site, node, owners);
@@ -152,64 +143,23 @@ async function readOwners(
   };
 }
 
-interface Box {
-  readonly site: SiteId;
-  readonly outboxId: string;
-  /** The lowest seq that the site still keeps: everything below was acknowledged once. */
-  readonly oldestSeq: number;
-}
-
-/** Every outbox of the batch once, in the order they first appear. */
-function distinctBoxes(placed: readonly Placed[]): Box[] {
-  const boxes = new Map<string, Box>();
-  for (const { site, outboxId, accepted } of placed) {
-    const key = `${site}/${outboxId}`;
-    const oldestSeq = Math.max(boxes.get(key)?.oldestSeq ?? 1, accepted?.oldestSeq ?? 1);
-    boxes.set(key, { site, outboxId, oldestSeq });
-  }
-  return [...boxes.values()];
-}
-
-/** Makes and locks the outboxes of the batch; returns their order of first sight. */
-async function openOutboxes(
-  transaction: Transaction,
-  placed: readonly Placed[],
-): Promise<ReadonlyMap<string, number>> {
-  const boxes = distinctBoxes(placed);
-  const sites = boxes.map((each) => each.site);
-  const outboxIds = boxes.map((each) => each.outboxId);
-  await transaction`
-    insert into outboxes (site, outbox_id, ordinal, up_to_seq)
-    select seen.site, seen.outbox_id,
-      (select coalesce(max(ordinal), 0) from outboxes as known where known.site = seen.site)
-        + row_number() over (partition by seen.site order by seen.position), 0
-    from unnest(${sites}::text[], ${outboxIds}::text[])
-      with ordinality as seen (site, outbox_id, position)
-    where not exists (select from outboxes as known
-      where known.site = seen.site and known.outbox_id = seen.outbox_id)
-    order by seen.site on conflict do nothing`;
-  const rows = await transaction<{ site: string; outboxId: string; ordinal: number }[]>`
-    select outboxes.site, outboxes.outbox_id, ordinal from outboxes
-    join unnest(${sites}::text[], ${outboxIds}::text[]) as wanted (site, outbox_id)
-      on outboxes.site = wanted.site and outboxes.outbox_id = wanted.outbox_id
-    order by outboxes.site, outboxes.outbox_id for update of outboxes`;
-  return new Map(rows.map((row) => [`${row.site}/${row.outboxId}`, row.ordinal]));
-}
-
 /** Inserts what is not there yet; returns the keys of the new rows. */
 async function insertReports(
   transaction: Transaction,
-  placed: readonly Placed[],
+  placed: readonly PlacedReport[],
 ): Promise<ReadonlySet<string>> {
   if (placed.length === 0) return new Set();
   const rows = await transaction<{ site: string; outboxId: string; seq: number }[]>`
     insert into reports (site, outbox_id, seq, at, received_at, kind, node, body, rejected)
-    select * from unnest(${placed.map((row) => row.site)}::text[],
+    select said.* from unnest(${placed.map((row) => row.site)}::text[],
       ${placed.map((row) => row.outboxId)}::text[], ${placed.map((row) => row.seq)}::bigint[],
       ${placed.map((row) => row.at)}::bigint[], ${placed.map((row) => row.receivedAt)}::bigint[],
       ${placed.map((row) => row.kind)}::text[], ${placed.map((row) => row.node)}::text[],
       ${placed.map((row) => row.body)}::text[]::jsonb[],
       ${placed.map((row) => row.rejected)}::text[])
+      as said (site, outbox_id, seq, at, received_at, kind, node, body, rejected)
+    join outboxes on outboxes.site = said.site and outboxes.outbox_id = said.outbox_id
+    where said.seq > outboxes.up_to_seq
     on conflict do nothing returning site, outbox_id, seq`;
   return new Set(rows.map(keyOf));
 }
@@ -227,37 +177,4 @@ async function storeUnreadable(
     select * from unnest(${rows.map((row) => row.site)}::text[],
       ${rows.map((row) => row.receivedAt)}::bigint[], ${rows.map((row) => row.reason)}::text[],
       ${rows.map((row) => row.sample)}::text[])`;
-}
-
-/** Raises each outbox to the end of its unbroken run and returns where it stands. */
-async function raiseAcks(
-  transaction: Transaction,
-  placed: readonly Placed[],
-): Promise<StoredReports["acks"]> {
-  const boxes = distinctBoxes(placed);
-  if (boxes.length === 0) return [];
-  const rows = await transaction<{ site: SiteId; outboxId: OutboxId; upToSeq: number }[]>`
-    update outboxes set up_to_seq = reached.up_to_seq
-    from (
-      select box.site, box.outbox_id, coalesce(run.up_to_seq, box.floor) as up_to_seq
-      from (
-        select seen.site, seen.outbox_id, greatest(known.up_to_seq, seen.oldest_seq - 1) as floor
-        from unnest(${boxes.map((each) => each.site)}::text[],
-          ${boxes.map((each) => each.outboxId)}::text[],
-          ${boxes.map((each) => each.oldestSeq)}::bigint[]) as seen (site, outbox_id, oldest_seq)
-        join outboxes as known
-          on known.site = seen.site and known.outbox_id = seen.outbox_id
-      ) as box
-      left join lateral (
-        -- Above the floor a seq equals floor + its rank exactly as long as nothing is missing.
-        select max(seq) as up_to_seq from (
-          select seq, row_number() over (order by seq) as rank from reports
-          where reports.site = box.site and reports.outbox_id = box.outbox_id
-            and reports.seq > box.floor
-        ) as ranked where seq = box.floor + rank
-      ) as run on true
-    ) as reached
-    where outboxes.site = reached.site and outboxes.outbox_id = reached.outbox_id
-    returning outboxes.site, outboxes.outbox_id, outboxes.up_to_seq`;
-  return rows.map(({ site, outboxId, upToSeq }) => ({ site, ack: { outboxId, upToSeq } }));
 }

@@ -1,6 +1,5 @@
 // Rollouts as the rollout loop reads and writes them: all facts of one instant, and one transaction per step.
-import type { NodeClass, RolloutId, SiteId } from "@drover/shared/ids";
-import type { ReleaseRef } from "@drover/shared/release/release";
+import type { RolloutId, SiteId } from "@drover/shared/ids";
 import type {
   NodeGrant,
   NodeInRollout,
@@ -61,7 +60,7 @@ export async function readHeads(sql: Queryable, ids: readonly RolloutId[]): Prom
 type AssignedByClass = NonNullable<RolloutSite["document"]>["assigned"];
 
 interface SiteRow extends Omit<RolloutSite, "nodes" | "committed" | "document"> {
-  readonly committed: Record<NodeClass, ReleaseRef> | null;
+  readonly committed: RolloutSite["committed"] | null;
   readonly generation: number | null;
   readonly assigned: AssignedByClass | null;
 }
@@ -73,12 +72,17 @@ async function readFacts(transaction: Transaction, id: RolloutId): Promise<Rollo
     select member.site, member.wave, member.state, member.since, sites.status, sites.hollow,
       member.stratum, site_state.heard_at, (sites.policy ->> 'beatMs')::int as beat_ms,
       member.excluded, member.before,
-      (select jsonb_object_agg(class, release) from site_releases
-        where site_releases.site = member.site) as committed,
+      (select jsonb_object_agg(touched.class, coalesce(own.release, classes.release))
+        from jsonb_object_keys(rollouts.releases) as touched (class)
+        left join site_releases as own
+          on own.site = member.site and own.class = touched.class
+        left join classes on classes.name = touched.class) as committed,
       desired.generation,
-      (select jsonb_object_agg(key, value -> 'assigned')
-        from jsonb_each(desired.content -> 'classes')) as assigned
+      (select jsonb_object_agg(touched.class,
+          desired.content -> 'classes' -> touched.class -> 'assigned')
+        from jsonb_object_keys(rollouts.releases) as touched (class)) as assigned
     from rollout_sites as member
+    join rollouts on rollouts.id = member.rollout_id
     join sites on sites.id = member.site
     left join site_state on site_state.site = member.site
     left join site_desired as desired
@@ -197,8 +201,10 @@ async function saveStep(transaction: Transaction, write: RolloutWrite): Promise<
   await transaction`
     update grants set outcome = settled.outcome, outcome_at = ${write.now}
     from unnest(${write.settled.map((each) => each.node)}::text[],
-                ${write.settled.map((each) => each.outcome)}::text[]) as settled (node, outcome)
-    where grants.node = settled.node and grants.rollout_id = ${write.id} and grants.outcome is null`;
+                ${write.settled.map((each) => each.grantedAt)}::bigint[],
+                ${write.settled.map((each) => each.outcome)}::text[])
+      as settled (node, granted_at, outcome)
+    where grants.granted_at = settled.granted_at and grants.node = settled.node and grants.rollout_id = ${write.id} and grants.outcome is null`;
   await saveSiteReleases(transaction, write.siteReleases);
   if (write.dirtySites === "members") await markMembersDirty(transaction, write.id);
   else await markDirty(transaction, write.dirtySites);

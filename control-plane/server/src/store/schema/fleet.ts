@@ -58,6 +58,8 @@ export const siteDesired = pgTable(
     content: jsonb().$type<DesiredContent>(),
     body: jsonb().$type<DesiredBody>(),
     reportedGeneration: bigint({ mode: "number" }).notNull().default(0),
+    /** Highest reported generation that a person accepted by unfreezing the fleet. */
+    adoptedGeneration: bigint({ mode: "number" }).notNull().default(0),
     dirtySeq: bigint({ mode: "number" }).notNull().default(0),
     /** Order of the marks; null = nothing to look at. */
     dirtyMark: bigint({ mode: "number" }),

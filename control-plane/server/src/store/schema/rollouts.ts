@@ -105,7 +105,7 @@ export const outbox = pgTable(
 
 export const leases = pgTable("leases", {
   name: text().primaryKey(),
-  holder: text(),
+  holder: text().notNull(),
   term: integer().notNull(),
   expiresAt: epochMs().notNull(),
 });
