@@ -1,5 +1,5 @@
 // The serial console of a virtual machine as stamped lines: kept in a file, and to be waited for.
-import { createWriteStream, type WriteStream } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 
 export interface ConsoleLine {
   /** Milliseconds since power-on. */
@@ -23,7 +23,7 @@ const escapeSequences = new RegExp(
 export class ConsoleLog {
   readonly lines: ConsoleLine[] = [];
   readonly #waiters = new Set<Waiter>();
-  readonly #file: WriteStream;
+  readonly #fd: number;
   readonly #name: string;
   readonly #startedAt = performance.now();
   #rest = "";
@@ -31,7 +31,7 @@ export class ConsoleLog {
 
   constructor(name: string, path: string) {
     this.#name = name;
-    this.#file = createWriteStream(path, { flags: "a" });
+    this.#fd = openSync(path, "a");
   }
 
   /** Takes raw bytes of the console. */
@@ -45,10 +45,11 @@ export class ConsoleLog {
   /** Adds one line, also used for what the lab itself has to say. */
   note(raw: string): void {
     const text = raw.replace(/[^\x20-\x7e]/g, "").trimEnd();
-    if (text === "") return;
+    if (text === "" || this.#ended !== "") return;
     const line = { atMs: performance.now() - this.#startedAt, text };
     this.lines.push(line);
-    this.#file.write(`[${(line.atMs / 1000).toFixed(2).padStart(8)}] ${text}\n`);
+    // Written at once, so that a killed run leaves everything it saw.
+    writeSync(this.#fd, `[${(line.atMs / 1000).toFixed(2).padStart(8)}] ${text}\n`);
     for (const waiter of this.#waiters) {
       if (!waiter.pattern.test(text)) continue;
       this.#drop(waiter);
@@ -80,7 +81,7 @@ export class ConsoleLog {
       this.#drop(waiter);
       waiter.reject(this.#failure(waiter.pattern, why));
     }
-    this.#file.end();
+    closeSync(this.#fd);
   }
 
   #drop(waiter: Waiter): void {

@@ -1,5 +1,5 @@
-// The QEMU command line of one lab computer. Disk first, network second in the boot order, so that an
-// empty disk falls through to PXE; a hardware watchdog is always fitted.
+// The QEMU command line of one lab computer. Unless asked otherwise the disk comes before the network,
+// so that an empty disk falls through to PXE; a hardware watchdog is always fitted.
 import type { Accel } from "./accel.ts";
 
 /**
@@ -23,6 +23,7 @@ export interface VmShape {
   readonly memoryMb: number;
   readonly mac: string;
   readonly nicBoot: NicBoot;
+  readonly isNetworkFirst?: boolean;
   readonly disks: readonly VmDisk[];
 }
 
@@ -81,10 +82,11 @@ function firmwareArgs(shape: VmShape, places: VmPlaces): string[] {
 }
 
 function nicArgs(shape: VmShape, places: VmPlaces): string[] {
+  const bootIndex = shape.isNetworkFirst === true ? 0 : 9;
   const rom = shape.nicBoot === "ipxe-rom" ? "" : ",romfile=";
   return [
     ...["-netdev", `tap,id=n0,ifname=${places.tap},script=no,downscript=no`],
-    ...["-device", `virtio-net-pci,netdev=n0,mac=${shape.mac},bootindex=9${rom}`],
+    ...["-device", `virtio-net-pci,netdev=n0,mac=${shape.mac},bootindex=${bootIndex}${rom}`],
   ];
 }
 
