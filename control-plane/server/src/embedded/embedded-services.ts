@@ -14,8 +14,11 @@ export interface EmbeddedServicesOptions {
   readonly path: string;
   /** Names and addresses under which sites reach this server, for its certificate. */
   readonly names: readonly string[];
-  /** Makes or reads what nats-server is to believe; called once the folder is ours. */
-  readonly trust: (folder: DataFolder) => Promise<NatsTrust>;
+  /**
+   * Makes or reads what nats-server is to believe. Called once the folder is ours and the database
+   * runs: an account JWT that forgot the stored revocations would take them back.
+   */
+  readonly trust: (folder: DataFolder, databaseUrl: string) => Promise<NatsTrust>;
   /** Epoch ms, for certificates. */
   readonly now: number;
   readonly nats?: {
@@ -52,12 +55,12 @@ export async function startEmbeddedServices(
       names: options.names,
       now: options.now,
     });
-    const trust = await options.trust(folder);
     const postgres = await startEmbeddedPostgres({
       ...shared(options, folder),
       folder: folder.part("postgres"),
     });
     undo.push(() => postgres.stop());
+    const trust = await options.trust(folder, postgres.url);
     const nats = await startEmbeddedNats({
       ...shared(options, folder),
       ...options.nats,
