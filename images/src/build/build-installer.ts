@@ -14,6 +14,7 @@ import { publishFolder, withCacheLock, withTemporaryFolder } from "./cache-folde
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { openKernel } from "./kernel.ts";
 import { loadRecipe } from "./load-recipe.ts";
+import { nodeLoaderNames } from "./loader-programs.ts";
 import type { Mirrors } from "./mirrors.ts";
 import { readNodeProgram } from "./node-program.ts";
 import { checkScripts, packageTree } from "./package-tree.ts";
@@ -28,6 +29,8 @@ export interface BuildInstallerOptions {
   readonly outFolder: string;
   /** The node agent as one file. */
   readonly agentBundle: string;
+  /** Boot programs for the node's disk, as `buildLoaderPrograms` made them. */
+  readonly loaderFolder: string;
   readonly relock?: Relock;
   readonly mirrors?: Mirrors;
   readonly signal?: AbortSignal;
@@ -88,6 +91,10 @@ async function assemble(
   const udhcpc = await readFile(join(options.installerFolder, "udhcpc"));
   putFile(tree, "usr/lib/drover/udhcpc", udhcpc, { mode: 0o755, origin: "build" });
   putFile(tree, "app/agent.mjs", agent, { origin: "drover-agent" });
+  for (const name of nodeLoaderNames) {
+    const bytes = await readFile(join(options.loaderFolder, name));
+    putFile(tree, `usr/lib/drover/loader/${name}`, bytes, { origin: "loader" });
+  }
   const kernel = await openKernel(kernelPackage);
   await kernel.addModules(tree, recipe.initrd.modules);
   report({ stage: "write", message: "compressing the installer" });

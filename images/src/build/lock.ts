@@ -24,7 +24,7 @@ export function lockRequest(recipe: Recipe): Lock["request"] {
   return sha256Hex(canonicalJson(asked));
 }
 
-function toResolved(stanza: Stanza): ResolvedPackage {
+export function toResolved(stanza: Stanza): ResolvedPackage {
   return { name: stanza.get("Package") ?? "", version: stanza.get("Version") ?? "" };
 }
 
@@ -49,7 +49,7 @@ function toLocked(stanza: Stanza): LockedPackage {
 }
 
 /** One entry per name; the main archive wins over the security one, since it keeps versions longer. */
-function onePerName(stanzas: readonly Stanza[]): LockedPackage[] {
+export function onePerName(stanzas: readonly Stanza[]): LockedPackage[] {
   const chosen = new Map<string, LockedPackage>();
   for (const stanza of stanzas) {
     const locked = toLocked(stanza);
