@@ -5,25 +5,13 @@
 export const debianPackages = {
   image: {
     why: "building images from Debian packages",
-    packages: [
-      "apt",
-      "ca-certificates",
-      "cryptsetup-bin",
-      "debian-archive-keyring",
-      "dpkg",
-      "grub-common",
-      "grub-efi-amd64-bin",
-      "grub-efi-amd64-signed",
-      "grub-pc-bin",
-      "ipxe",
-      "shim-signed",
-      "xz-utils",
-      "zstd",
-    ],
+    packages: ["apt", "debian-archive-keyring", "xz-utils"],
   },
   lab: {
     why: "virtual machines with real firmware",
     packages: [
+      "busybox-static",
+      "dnsmasq-base",
       "iproute2",
       "ipxe-qemu",
       "ovmf",
@@ -31,6 +19,20 @@ export const debianPackages = {
       "qemu-utils",
       "seabios",
       "util-linux",
+    ],
+  },
+  tools: {
+    why: "other people's tools, which tests hold our formats against",
+    packages: [
+      "cpio",
+      "cryptsetup-bin",
+      "dosfstools",
+      "e2fsprogs",
+      "erofs-utils",
+      "fdisk",
+      "gdisk",
+      "grub-common",
+      "mtools",
     ],
   },
   browser: {
