@@ -127,6 +127,11 @@ describe("DHCP server", () => {
     await expect.poll(() => network.sent.length).toBe(1);
   });
 
+  test("it refuses to start for a site it cannot serve", async () => {
+    const site = () => ({ ...sampleSite, serverIp: "10.99.0.1" });
+    await expect(started(lan(), { site }).server).rejects.toThrow(/10\.99\.0\.1 is outside/);
+  });
+
   test("it refuses to start while another DHCP server answers, and leaves no socket behind", async () => {
     const network = lan("dhcp");
     const { server } = started(network, { probeWaitMs: 1 });

@@ -5,6 +5,7 @@ import { FleetError } from "@drover/shared/errors";
 import type { Log } from "@drover/shared/log";
 import type { Random } from "@drover/shared/random";
 import type { BootSite } from "../../core/boot/boot-site.ts";
+import { BootSiteError, bootSiteProblems } from "../../core/boot/boot-site-check.ts";
 import { ChainloadLog } from "../../core/boot/chainloads.ts";
 import type { DhcpMessage } from "../../core/boot/dhcp-message.ts";
 import { type DhcpDecision, dhcpReply } from "../../core/boot/dhcp-reply.ts";
@@ -54,9 +55,14 @@ export interface DhcpServer {
   close(): Promise<void>;
 }
 
-/** Starts listening. Rejects with {@link ForeignDhcpError}, or when port 67 cannot be opened. */
+/**
+ * Starts listening. Rejects with {@link BootSiteError}, with {@link ForeignDhcpError}, or when port 67
+ * cannot be opened.
+ */
 export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpServer> {
   const openUdp = options.openUdp ?? realOpenUdp;
+  const problems = bootSiteProblems(options.site());
+  if (problems.length > 0) throw new BootSiteError(problems);
   const foreignServers = await lookForForeign(options, openUdp);
   const leases = new LeaseTable(await options.leaseStore.load());
   const chainloads = new ChainloadLog();
