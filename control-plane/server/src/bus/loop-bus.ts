@@ -40,8 +40,6 @@ export interface LoopBus
 
 type DeliverBeat = Parameters<BeatSource["onBeat"]>[0];
 
-/** Requests wait here at most this long after the last decision round, then other replicas get them. */
-const grantIdleMs = 2_000;
 const beatQueue = "beats";
 
 export function loopBus(options: {
@@ -78,6 +76,7 @@ export function loopBus(options: {
     },
     nextGrantRequests: grants.next,
     offerGrant: grants.offer,
+    stopListening: grants.leave,
     async attach(connection) {
       if (!options.listen || attached === connection) return;
       consuming?.stop();
@@ -126,20 +125,17 @@ function listenToBeats(
   });
 }
 
-/** Joins the queue group while somebody takes requests, and leaves it soon after nobody does. */
+/** In the queue group from the first call on until `leave`: only a decider takes requests. */
 function grantInbox(options: { connection: () => BusConnection; now: () => number; log: Log }): {
   next: GrantSource["nextGrantRequests"];
   offer: (message: GrantMessage) => boolean;
+  leave: () => void;
 } {
   const queue = messageQueue<GrantMessage>(5_000);
   let subscription: { of: NatsConnection; handle: Subscription } | undefined;
-  let idle: NodeJS.Timeout | undefined;
-  const leave = (): void => {
-    subscription?.handle.unsubscribe();
-    subscription = undefined;
-    for (const message of queue.clear()) message.respond(askAgain);
-  };
+  let listening = false;
   const join = (): void => {
+    listening = true;
     const bus = options.connection();
     if (!bus.isReady()) return;
     const connection = bus.use();
@@ -147,17 +143,18 @@ function grantInbox(options: { connection: () => BusConnection; now: () => numbe
     subscription = { of: connection, handle: subscribeGrants(connection, queue, options.now) };
   };
   return {
-    async next({ max, waitMs, lingerMs, signal }) {
-      clearTimeout(idle);
+    next: ({ max, waitMs, lingerMs, signal }) => {
       join();
-      const taken = await queue.take({ max, waitMs, lingerMs, signal });
-      idle = setTimeout(leave, grantIdleMs);
-      idle.unref();
-      if (signal.aborted) leave();
-      return taken;
+      return queue.take({ max, waitMs, lingerMs, signal });
     },
     // Without a decider in this process nobody would look at it.
-    offer: (message) => idle !== undefined && queue.offer(message),
+    offer: (message) => listening && queue.offer(message),
+    leave() {
+      listening = false;
+      subscription?.handle.unsubscribe();
+      subscription = undefined;
+      for (const message of queue.clear()) message.respond(askAgain);
+    },
   };
 }
 
