@@ -63,6 +63,8 @@ export interface GrantSource {
     lingerMs: number;
     signal: AbortSignal;
   }): Promise<readonly GrantMessage[]>;
+  /** Another replica decides: requests must go to it. The next call of `nextGrantRequests` listens again. */
+  stopListening(): void;
 }
 
 /** Fresh opaque ids; a simulation seeds them. */

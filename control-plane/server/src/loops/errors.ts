@@ -30,3 +30,11 @@ export class UnknownSubjectError extends FleetError {
     super(`${subject} is not known`);
   }
 }
+
+/** The store cannot hold this batch of reports, whenever it is tried: some value in it does not fit. */
+export class UnstorableReportError extends FleetError {
+  readonly code = "report-unstorable";
+  constructor(cause: unknown) {
+    super("a report holds a value that the store cannot keep", { cause });
+  }
+}

@@ -17,8 +17,8 @@ import type { LocalTime } from "./window.ts";
 
 export interface GrantContext {
   readonly now: EpochMs;
-  /** Local time in an IANA time zone at `now`. */
-  readonly localTime: (timeZone: string) => LocalTime;
+  /** Local time in an IANA time zone at `now`; null for a zone nobody knows. */
+  readonly localTime: (timeZone: string) => LocalTime | null;
   /** A fresh id per call. */
   readonly newId: () => GrantId;
 }

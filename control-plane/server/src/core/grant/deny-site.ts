@@ -23,7 +23,7 @@ const never = (text: string): Reason => ({ text, retryAfterMs: 5 * minute });
 export function denySite(
   facts: GrantFacts,
   asked: Asked,
-  time: { readonly localTime: (timeZone: string) => LocalTime },
+  time: { readonly localTime: (timeZone: string) => LocalTime | null },
 ): GrantDecision | undefined {
   const reason =
     fleetReason(facts, asked) ??
@@ -71,10 +71,13 @@ function memberReason({ site, head }: Asked): Reason | undefined {
 
 function windowReason(
   { site, head }: Asked,
-  time: { readonly localTime: (timeZone: string) => LocalTime },
+  time: { readonly localTime: (timeZone: string) => LocalTime | null },
 ): Reason | undefined {
   // A way back to what the site has proved already need not wait for a window.
   if (site === undefined || (head?.rollsBack ?? null) !== null) return undefined;
-  if (isWindowOpen(site.policy.windows, time.localTime(site.timeZone))) return undefined;
+  if (site.policy.windows.length === 0) return undefined;
+  const local = time.localTime(site.timeZone);
+  if (local === null) return never(`time zone ${site.timeZone} is not known, so no window is open`);
+  if (isWindowOpen(site.policy.windows, local)) return undefined;
   return notNow(`no window is open at the site (${site.timeZone})`);
 }

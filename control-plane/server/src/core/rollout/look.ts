@@ -53,7 +53,7 @@ export function lookAtRollout(
   const waves = currentFigures(facts, now);
   const rules = { policy: head.policy, waveCount: head.waveCount };
   const stepped = stepRollout(rules, head, { kind: "look", waves, frozen }, now);
-  const after: RolloutFacts = { ...facts, head: { ...head, ...stepped.state } };
+  const after: RolloutFacts = { ...facts, head: { ...head, ...progressOf(stepped) } };
   return { change: changeOf(facts, after, stepped, now), because: stepped.because };
 }
 
@@ -68,7 +68,7 @@ export function sayToRollout(
   const change = isSame(head, stepped)
     ? null
     : {
-        ...stepped.state,
+        ...progressOf(stepped),
         sites: [],
         settled: [],
         siteReleases: [],
@@ -82,6 +82,11 @@ export function sayToRollout(
 /** The machine hands the very same progress back when it stays. */
 const isSame = (head: RolloutHead, stepped: RolloutStep): boolean =>
   stepped.state.state === head.state && stepped.state.epoch === head.epoch;
+
+/** The progress alone, whatever else the row handed in carried along. */
+function progressOf({ state: { state, epoch, accepted } }: RolloutStep) {
+  return { state, epoch, accepted };
+}
 
 function changeOf(
   before: RolloutFacts,
@@ -99,8 +104,7 @@ function changeOf(
   if (!moved && changed.length + settled.length + siteReleases.length === 0) return null;
   const refresh = stepped.effects.some((effect) => effect.kind === "refresh-members");
   return {
-    ...stepped.state,
-    state: stepped.state.state,
+    ...progressOf(stepped),
     sites: changed.map(({ site, now: { state, because } }) => ({
       site: site.site,
       state,
