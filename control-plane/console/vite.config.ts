@@ -1,3 +1,4 @@
+// How the console is bundled: one page, no inlined assets, served by the control plane.
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 

@@ -60,14 +60,18 @@ describe("golden vectors", () => {
   });
 
   it("an image id is the digest of the canonical manifest", () => {
-    expect(ImageId.parse(sha256Hex(manifestText(manifest)))).toMatchInlineSnapshot(`"03ef1dba84ac4fb639f7ad35701e72d93f99d3975868ffb203b3146c2c68b911"`);
+    expect(ImageId.parse(sha256Hex(manifestText(manifest)))).toMatchInlineSnapshot(
+      `"03ef1dba84ac4fb639f7ad35701e72d93f99d3975868ffb203b3146c2c68b911"`,
+    );
     expect(manifestText(Manifest.parse({ ...manifest, colour: "red" }))).toBe(
       manifestText(manifest),
     );
   });
 
   it("a key id is the digest of the canonical key", () => {
-    expect(stored.keyid).toMatchInlineSnapshot(`"74c181c7ad8a0855d4b55e44d2ba87aabdddb196832571f15f92fece332e4916"`);
+    expect(stored.keyid).toMatchInlineSnapshot(
+      `"74c181c7ad8a0855d4b55e44d2ba87aabdddb196832571f15f92fece332e4916"`,
+    );
   });
 
   it("a desired document seals to the same envelope for ever", () => {
@@ -107,7 +111,9 @@ describe("golden vectors", () => {
       metadata: { rootVersion: 1, releases: { dev: { version: 1, sha256: "c".repeat(64) } } },
     });
     const envelope = sealDocument(payloadTypes.desired, document, [signerOf(stored)]);
-    expect(sha256Hex(canonicalJson(envelope))).toMatchInlineSnapshot(`"e9b383fa538e3eaa8b9ed5864e478fbdadfccc1d97fee4e1009a6a2a5cd45791"`);
+    expect(sha256Hex(canonicalJson(envelope))).toMatchInlineSnapshot(
+      `"e9b383fa538e3eaa8b9ed5864e478fbdadfccc1d97fee4e1009a6a2a5cd45791"`,
+    );
   });
 
   it("an enrolment string keeps its form and survives reading", () => {
@@ -116,7 +122,9 @@ describe("golden vectors", () => {
       caFingerprint: Sha256.parse("e".repeat(64)),
       token: "T".repeat(32),
     };
-    expect(writeEnrolment(enrolment)).toMatchInlineSnapshot(`"drover1.aHR0cHM6Ly9jZW50cmUuZXhhbXBsZTo4NDQz.eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT"`);
+    expect(writeEnrolment(enrolment)).toMatchInlineSnapshot(
+      `"drover1.aHR0cHM6Ly9jZW50cmUuZXhhbXBsZTo4NDQz.eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee.TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT"`,
+    );
     expect(readEnrolment(writeEnrolment(enrolment))).toEqual(enrolment);
     expect(() => readEnrolment("drover2.a.b.c")).toThrow(/not an enrolment string/);
     expect(() => readEnrolment(writeEnrolment(enrolment).replace(/e{64}/, "zz"))).toThrow(

@@ -1,3 +1,4 @@
+// What the command line and the kernel's own table say of the running system.
 import { describe, expect, it } from "vitest";
 import { parseLoaderWords, rootHashOfTable } from "./running-system.ts";
 

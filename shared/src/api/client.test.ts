@@ -1,3 +1,4 @@
+// The typed caller against answers that fit the contract and answers that do not.
 import { describe, expect, it } from "vitest";
 import { SiteId } from "../ids.ts";
 import { call, type Send } from "./client.ts";

@@ -1,3 +1,4 @@
+// Version skew and damaged messages: answered with a reason, never guessed at.
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { SiteId } from "../ids.ts";

@@ -1,3 +1,4 @@
+// Signed documents: no type passes for another, no key counts twice, no bit may flip.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GrantDocument } from "../messages/grant.ts";

@@ -1,3 +1,4 @@
+// Site identities in the form the bus expects.
 import { describe, expect, it } from "vitest";
 import {
   decodePublicNkey,

@@ -1,3 +1,4 @@
+// The attacks on release trust that our workflow has to refuse.
 import { describe, expect, it } from "vitest";
 import { ChannelName, ImageId } from "../ids.ts";
 import { ReleaseCustom, ReleaseRef } from "../release/release.ts";

@@ -1,3 +1,4 @@
+// The rule that decides which disk may be erased.
 import type { DiskFacts } from "@drover/shared/node/facts";
 import { describe, expect, it } from "vitest";
 import { chooseDisk } from "./choose-disk.ts";
