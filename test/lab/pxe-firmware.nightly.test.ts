@@ -2,6 +2,7 @@
 // left alone because they boot from their disk.
 import type { BootNode } from "@drover/agent/core/boot/boot-site";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { diskMarker, talkingBootSector } from "./boot-sector.ts";
 import { kernelMarker, type PxeLab, startPxeLab } from "./pxe-lab.ts";
 import type { Vm, VmUse } from "./vm.ts";
 
@@ -74,21 +75,9 @@ test.each(["silent", "chained"] as const)(
     const shape = { name, firmware: "bios", mac: macs[name], nicBoot: "ipxe-rom" } as const;
     const vm = await lab.powerOn({ ...shape, isNetworkFirst: true }, talkingBootSector());
     await untilOff(vm, async () => {
-      await vm.waitFor(/DISK-MARKER/, 30_000);
+      await vm.waitFor(new RegExp(diskMarker), 30_000);
     });
     const silent = lab.eventsOf(macs[name]).every((event) => event === "ignored");
     expect(silent).toBe(name === "silent");
   },
 );
-
-/** A master boot record that prints DISK-MARKER through the BIOS and halts. */
-function talkingBootSector(): Uint8Array {
-  const sector = new Uint8Array(512);
-  // xor ax,ax; mov ds,ax; mov si,0x7c20; next: lodsb; test al,al; jz stop; mov ah,0x0e; int 0x10;
-  // jmp next; stop: hlt; jmp stop
-  const code = [0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x20, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x06, 0xb4, 0x0e];
-  sector.set([...code, 0xcd, 0x10, 0xeb, 0xf5, 0xf4, 0xeb, 0xfd]);
-  sector.set(new TextEncoder().encode("DISK-MARKER\r\n"), 0x20);
-  sector.set([0x55, 0xaa], 510);
-  return sector;
-}

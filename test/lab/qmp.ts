@@ -36,6 +36,7 @@ export class Qmp {
 
   /** Runs one command. Rejects with QEMU's own words, or when QEMU goes away. */
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    if (this.#socket.destroyed) throw new Error(`QMP ${command} failed: QEMU is gone`);
     const answered = new Promise<Answer>((resolve) => this.#waiting.push(resolve));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     const answer = await answered;
