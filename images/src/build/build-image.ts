@@ -9,7 +9,12 @@ import { sha256Hex } from "@drover/shared/trust/digest";
 import { type Lock, lockText } from "../core/lock/lock.ts";
 import type { FileTree } from "../core/tree/file-tree.ts";
 import { applyRecipe, putFile, stripTree } from "./apply-recipe.ts";
-import { publishFolder, withCacheLock, withTemporaryFolder } from "./cache-folder.ts";
+import {
+  publishFolder,
+  requireAbsent,
+  withCacheLock,
+  withTemporaryFolder,
+} from "./cache-folder.ts";
 import { packageList, provenance, softwareBill } from "./documents.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
@@ -206,6 +211,7 @@ async function buildInto(work: Work, folder: string): Promise<ManifestParts> {
 export async function buildImage(options: BuildImageOptions): Promise<BuiltImage> {
   const { cacheFolder, outFolder, signal } = options;
   const report = options.onProgress ?? (() => {});
+  await requireAbsent(outFolder);
   const loaded = await loadRecipe(options.recipeFolder);
   const { recipe } = loaded;
   const agent = await readFile(options.agentBundle);

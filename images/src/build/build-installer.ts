@@ -10,7 +10,12 @@ import { loadedPart } from "../core/elf/elf.ts";
 import { lockText } from "../core/lock/lock.ts";
 import { RecipeError } from "../core/recipe/recipe.ts";
 import { putFile } from "./apply-recipe.ts";
-import { publishFolder, withCacheLock, withTemporaryFolder } from "./cache-folder.ts";
+import {
+  publishFolder,
+  requireAbsent,
+  withCacheLock,
+  withTemporaryFolder,
+} from "./cache-folder.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { openKernel } from "./kernel.ts";
 import { loadRecipe } from "./load-recipe.ts";
@@ -110,6 +115,7 @@ async function assemble(
 export async function buildInstaller(options: BuildInstallerOptions): Promise<BuiltInstaller> {
   const { cacheFolder, outFolder, signal } = options;
   const report = options.onProgress ?? (() => {});
+  await requireAbsent(outFolder);
   const onWait = (pid: number): void =>
     report({ stage: "wait", message: `another build (process ${pid}) uses the cache` });
   return withCacheLock({ cacheFolder, name: "build", signal, onWait }, async () => {

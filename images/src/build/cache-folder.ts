@@ -1,9 +1,15 @@
 // The build's cache: everything in it can be deleted at any time. One build at a time works in it,
 // guarded by a lock folder that names its owner, so a crash never blocks the next build.
-import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { FleetError } from "@drover/shared/errors";
 import { z } from "zod";
+
+/** The output folder of a build is already there; builds never replace one. */
+export class OutputExistsError extends FleetError {
+  readonly code = "output-exists";
+}
 
 const POLL_MS = 250;
 const Owner = z.object({ pid: z.number().int(), startedTicks: z.string() });
@@ -134,4 +140,13 @@ export async function publishFolder(from: string, to: string): Promise<void> {
   } finally {
     await rm(staged, { recursive: true, force: true });
   }
+}
+
+/** Throws {@link OutputExistsError} when `folder` is there, before a long build finds out at its end. */
+export async function requireAbsent(folder: string): Promise<void> {
+  const found = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  if (found) throw new OutputExistsError(`the output folder ${folder} is already there`);
 }

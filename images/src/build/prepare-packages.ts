@@ -36,17 +36,25 @@ export interface PrepareOptions {
   readonly onProgress: (progress: BuildProgress) => void;
 }
 
-async function chooseLock(options: PrepareOptions, force: boolean): Promise<Lock> {
+/** `relocked` tells that the lock beside the recipe was not used. */
+interface ChosenLock {
+  readonly lock: Lock;
+  readonly relocked: boolean;
+}
+
+async function chooseLock(options: PrepareOptions, force: boolean): Promise<ChosenLock> {
   const { recipe, recipeFolder, relock, onProgress } = options;
   const found = relock === "always" || force ? undefined : await readLockFile(recipeFolder);
-  if (found !== undefined && found.request === lockRequest(recipe)) return found;
+  if (found !== undefined && found.request === lockRequest(recipe)) {
+    return { lock: found, relocked: false };
+  }
   if (relock === "never") {
     const state = found === undefined ? "has no lock file" : "changed since its lock was made";
     throw new LockError(`recipe ${recipe.name} ${state}; make one with relock`);
   }
   onProgress({ stage: "lock", message: `resolving the packages of ${recipe.name}` });
   const mirrors = options.mirrors ?? (await machineMirrors());
-  return resolveLock({ ...options, mirrors });
+  return { lock: await resolveLock({ ...options, mirrors }), relocked: true };
 }
 
 async function fetchAll(lock: Lock, options: PrepareOptions): Promise<void> {
@@ -80,8 +88,7 @@ async function unpackAll(lock: Lock, options: PrepareOptions): Promise<ReadyPack
 export async function preparePackages(
   options: PrepareOptions,
 ): Promise<{ lock: Lock; packages: ReadyPackage[]; relocked: boolean }> {
-  let lock = await chooseLock(options, false);
-  let relocked = (await readLockFile(options.recipeFolder))?.request !== lock.request;
+  let { lock, relocked } = await chooseLock(options, false);
   try {
     await fetchAll(lock, options);
   } catch (error) {
@@ -90,8 +97,7 @@ export async function preparePackages(
     }
     const message = `${error.message.split(";")[0]}: making a new lock, so the image differs from the one that was locked`;
     options.onProgress({ stage: "lock", message });
-    lock = await chooseLock(options, true);
-    relocked = true;
+    ({ lock, relocked } = await chooseLock(options, true));
     await fetchAll(lock, options);
   }
   return { lock, packages: await unpackAll(lock, options), relocked };

@@ -45,7 +45,6 @@ interface Inode {
   readonly entry: Exclude<TreeEntry, { kind: "hard-link" }>;
   readonly number: number;
   readonly inline: Uint8Array;
-  readonly children: Inode[];
   links: number;
   parent: Inode | undefined;
   direntBlocks: Dirent[][];
@@ -58,6 +57,29 @@ const MODE_BITS = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as 
 const LAYOUT_PLAIN = 0;
 const LAYOUT_INLINE = 2;
 
+function makeInode(path: string, entry: Inode["entry"], number: number): Inode {
+  const inline =
+    entry.kind === "symlink" ? new TextEncoder().encode(entry.target) : new Uint8Array();
+  if (inline.length > INLINE_BYTES_MAX) throw new ErofsError(`${path}: link target is too long`);
+  if (entry.uid > 0xffff || entry.gid > 0xffff) {
+    throw new ErofsError(`${path}: owner id above 65535`);
+  }
+  const sizeBytes = entry.kind === "file" ? contentSizeBytes(entry.content) : inline.length;
+  if (sizeBytes > 0xffffffff) throw new ErofsError(`${path}: file of 4 GiB or more`);
+  return {
+    path,
+    entry,
+    number,
+    inline,
+    links: entry.kind === "directory" ? 2 : 1,
+    parent: undefined,
+    direntBlocks: [],
+    sizeBytes,
+    slot: 0,
+    dataBlock: 0,
+  };
+}
+
 function makeInodes(tree: FileTree): { inodes: Inode[]; names: Map<string, Inode> } {
   const inodes: Inode[] = [];
   const names = new Map<string, Inode>();
@@ -67,25 +89,7 @@ function makeInodes(tree: FileTree): { inodes: Inode[]; names: Map<string, Inode
       hardLinks.push([path, entry.target]);
       continue;
     }
-    const inline =
-      entry.kind === "symlink" ? new TextEncoder().encode(entry.target) : new Uint8Array();
-    if (inline.length > INLINE_BYTES_MAX) throw new ErofsError(`${path}: link target is too long`);
-    if (entry.uid > 0xffff || entry.gid > 0xffff)
-      throw new ErofsError(`${path}: owner id above 65535`);
-    const inode: Inode = {
-      path,
-      entry,
-      number: inodes.length + 1,
-      inline,
-      children: [],
-      links: entry.kind === "directory" ? 2 : 1,
-      parent: undefined,
-      direntBlocks: [],
-      sizeBytes: entry.kind === "file" ? contentSizeBytes(entry.content) : inline.length,
-      slot: 0,
-      dataBlock: 0,
-    };
-    if (inode.sizeBytes > 0xffffffff) throw new ErofsError(`${path}: file of 4 GiB or more`);
+    const inode = makeInode(path, entry, inodes.length + 1);
     inodes.push(inode);
     names.set(path, inode);
   }

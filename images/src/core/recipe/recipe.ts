@@ -30,7 +30,7 @@ const imagePath = z
 const content = z.union([
   z.strictObject({ text: z.string().max(65_536) }),
   /** A file below the recipe's folder. */
-  z.strictObject({ from: z.string().regex(/^[\w][\w./-]*$/) }),
+  z.strictObject({ from: z.string().regex(/^\w[\w.-]*(\/\w[\w.-]*)*$/) }),
   /** Copies a file that a package brought. */
   z.strictObject({ copy: imagePath }),
   z.strictObject({ link: z.string().min(1).max(400) }),
