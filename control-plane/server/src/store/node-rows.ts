@@ -122,10 +122,18 @@ async function changeNode(sql: Sql, change: NodeChange): Promise<boolean> {
         install_serial = install_serial + ${change.install ? 1 : 0},
         install_issued_at =
           case when ${change.install ? 1 : 0} = 1 then ${now}::bigint else install_issued_at end,
-        refusals_cleared = refusals_cleared + ${change.clearRefusals ? 1 : 0}
+        refusals_cleared = refusals_cleared + ${
+          change.clearRefusals
+            ? transaction`coalesce((select jsonb_array_length(refusals) from node_state
+                where node_state.node = nodes.id), 0)`
+            : transaction`0`
+        }
       where id = ${node} returning site`;
     const site = rows[0]?.site;
     if (site === undefined) return false;
+    // Refusals are numbered: clearing the same ones twice would clear later ones as well.
+    if (change.clearRefusals)
+      await transaction`update node_state set refusals = '[]'::jsonb where node = ${node}`;
     await markDirty(transaction, [site]);
     const { what, because } = change;
     await appendEvents(transaction, [{ at: now, site, node, rolloutId: null, what, because }]);
