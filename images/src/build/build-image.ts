@@ -15,6 +15,7 @@ import {
   withCacheLock,
   withTemporaryFolder,
 } from "./cache-folder.ts";
+import { checkLibraries } from "./check-libraries.ts";
 import { packageList, provenance, softwareBill } from "./documents.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
@@ -106,6 +107,7 @@ async function assembleRoot(work: Work): Promise<{ root: FileTree; initrd: FileT
     agentBundle: work.agent,
   });
   await work.kernel.addModules(tree, recipe.kernel.modules);
+  await checkLibraries(tree);
   putFile(tree, "var/lib/dpkg/status", packageStatus(work.packages), { origin: "build" });
   return { root: tree, initrd };
 }
