@@ -68,6 +68,7 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
   const chainloads = new ChainloadLog();
   const sockets: UdpSocket[] = [];
   let pending = 0;
+  let isClosed = false;
 
   const handle = async (bytes: Uint8Array): Promise<void> => {
     const request = decodeDhcp(bytes);
@@ -79,7 +80,7 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
     tellTimeline(options.onBootEvent, decision, now);
     const lasting = decision.changes.filter(isLasting);
     if (lasting.length > 0) await options.leaseStore.save(lasting);
-    if (decision.kind === "reply") await sendReply(sockets, request, decision);
+    if (decision.kind === "reply" && !isClosed) await sendReply(sockets, request, decision);
   };
   const onPacket = (bytes: Uint8Array, from: Peer): void => {
     if (pending >= pendingMax) return;
@@ -104,6 +105,7 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
     leaseOf: (ip) => leases.byIp(ip),
     foreignServers,
     close: async () => {
+      isClosed = true;
       for (const socket of sockets) await socket.close();
     },
   };

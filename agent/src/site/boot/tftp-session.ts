@@ -15,6 +15,7 @@ import {
 import { PacketError } from "../../packets/packet-error.ts";
 import { decodeTftp, encodeTftp } from "../../packets/tftp/codec.ts";
 import type { BootFile } from "./ports.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { openUdp, type Peer, type UdpSocket } from "./udp.ts";
 
 export interface TransferOptions {
@@ -39,6 +40,7 @@ const inboxMax = 64;
 /** Runs one transfer to its end. Rejects when the file cannot be read or the socket fails. */
 export async function runTransfer(options: TransferOptions): Promise<TransferEnd> {
   const inbox: TftpMessage[] = [];
+  const ahead = new ReadAhead(options.file);
   let failure: Error | undefined;
   let wake = (): void => undefined;
   const socket = await openUdp({
@@ -74,7 +76,7 @@ export async function runTransfer(options: TransferOptions): Promise<TransferEnd
     const now = options.clock.monotonicMs();
     let step = startTransfer(options.request.options, options.file.sizeBytes, options.limits, now);
     for (;;) {
-      for (const send of step.sends) await transmit(socket, options, send);
+      for (const send of step.sends) await transmit(socket, options.peer, ahead, send);
       if (step.state.phase === "done")
         return { outcome: step.state.outcome, because: step.because };
       await sleepUntil(step.state.resendAt);
@@ -97,18 +99,15 @@ function takeInput(step: TftpStep, message: TftpMessage | undefined, now: number
 
 async function transmit(
   socket: UdpSocket,
-  options: TransferOptions,
+  peer: Peer,
+  ahead: ReadAhead,
   send: TftpSend,
 ): Promise<void> {
   const message: TftpMessage =
     send.kind === "packet"
       ? send.message
-      : {
-          kind: "data",
-          block: send.block,
-          bytes: await options.file.read(send.offset, send.lengthBytes),
-        };
-  await socket.send(encodeTftp(message), options.peer);
+      : { kind: "data", block: send.block, bytes: await ahead.read(send.offset, send.lengthBytes) };
+  await socket.send(encodeTftp(message), peer);
 }
 
 function readMessage(bytes: Uint8Array, log: Log): TftpMessage | undefined {
