@@ -24,9 +24,11 @@ export function reportStore(sql: Sql): ReportStore {
 
 async function storeBatch(
   transaction: Transaction,
-  batch: readonly IncomingReport[],
+  received: readonly IncomingReport[],
 ): Promise<StoredReports> {
-  const placed = await place(transaction, batch);
+  const owners = await readOwners(transaction, received);
+  const batch = received.map((each) => (owners.sites.has(each.site) ? each : withoutSite(each)));
+  const placed = place(batch, owners);
   const boxes = await openOutboxes(transaction, placed);
   const inserted = await insertReports(transaction, placed);
   const fresh = placed.filter((row) => inserted.has(keyOf(row)));
@@ -56,12 +58,15 @@ async function storeBatch(
 const keyOf = (row: { site: string; outboxId: string; seq: number }): string =>
   `${row.site}/${row.outboxId}/${row.seq}`;
 
+/** A site that nobody registered has no outboxes here: kept for people to see, acknowledged to nobody. */
+function withoutSite({ site, receivedAt, ...each }: IncomingReport): IncomingReport {
+  const sample = each.outcome === "accepted" ? each.report.kind : each.sample;
+  const reason = "the site is not known";
+  return { outcome: "rejected", site, position: null, receivedAt, reason, sample };
+}
+
 /** Gives every report its place; the first of several with the same place counts. */
-async function place(
-  transaction: Transaction,
-  batch: readonly IncomingReport[],
-): Promise<readonly PlacedReport[]> {
-  const owners = await readOwners(transaction, batch);
+function place(batch: readonly IncomingReport[], owners: Owners): readonly PlacedReport[] {
   const rows = new Map<string, PlacedReport>();
   for (const each of batch) {
     const row = each.outcome === "accepted" ? placeAccepted(each, owners) : placeRejected(each);
@@ -111,7 +116,6 @@ function placeAccepted(each: AcceptedReport, owners: Owners): PlacedReport {
 }
 
 function refusal(site: SiteId, node: NodeId | null, owners: Owners): string | null {
-  if (!owners.sites.has(site)) return "the site is not known";
   if (node === null) return null;
   const owner = owners.nodes.get(node);
   if (owner === undefined) return `the node ${node} is not known`;
