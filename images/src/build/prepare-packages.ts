@@ -80,7 +80,11 @@ async function unpackAll(lock: Lock, options: PrepareOptions): Promise<ReadyPack
     }
   };
   options.onProgress({ stage: "unpack", message: `unpacking ${lock.packages.length} packages` });
-  await Promise.all(Array.from({ length: Math.min(4, cpus().length) }, lane));
+  // All lanes have ended before anything is reported, so none still writes when the lock is released.
+  const lanes = Array.from({ length: Math.min(4, cpus().length) }, lane);
+  for (const ended of await Promise.allSettled(lanes)) {
+    if (ended.status === "rejected") throw ended.reason;
+  }
   return ready;
 }
 
