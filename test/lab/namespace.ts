@@ -14,6 +14,7 @@ export interface LabNamespace {
   spawn(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
   /** Runs a program inside to its end and returns its output. Throws when it fails. */
   run(program: string, ...args: string[]): string;
+  /** Kills what still runs inside and removes the network. */
   close(): void;
 }
 
@@ -30,7 +31,10 @@ export function createNamespace(options: {
   const siteIp = options.siteIp ?? "10.77.0.1";
   const run = (program: string, ...args: string[]): string =>
     runToEnd("ip", ["netns", "exec", name, program, ...args]);
+  const children = new Set<ChildProcess>();
   const close = (): void => {
+    // A program that changes its user loses the kernel's promise to kill it with us.
+    for (const child of children) child.kill("SIGKILL");
     deleteNamespace(name);
     forget();
     process.off("exit", close);
@@ -54,7 +58,12 @@ export function createNamespace(options: {
       taps,
       run,
       close,
-      spawn: (program, args, spawnOptions = {}) => spawnInside(name, program, args, spawnOptions),
+      spawn: (program, args, spawnOptions = {}) => {
+        const child = spawnInside(name, program, args, spawnOptions);
+        children.add(child);
+        child.once("exit", () => children.delete(child));
+        return child;
+      },
     };
   } catch (error) {
     close();

@@ -40,9 +40,12 @@ test("what a killed lab made is gone after the next clean-up, what a live lab ma
   expect(existsSync(`/run/netns/${live.name}`)).toBe(false);
 });
 
-test("a closed namespace is gone at once, with its taps", () => {
+test("a closed namespace is gone at once, with its taps and what ran inside", async () => {
   const namespace = createNamespace({ taps: 2 });
   expect(namespace.run("ip", "-brief", "link")).toMatch(/tap1/);
+  const child = namespace.spawn("sleep", ["3600"], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
   namespace.close();
   expect(existsSync(`/run/netns/${namespace.name}`)).toBe(false);
+  expect(await ended).toBe("SIGKILL");
 });
