@@ -41,6 +41,8 @@ export interface InstallDiskRequest {
   readonly programs: EspPrograms;
   readonly bios: BiosLoader;
   readonly consoleArguments: readonly string[];
+  /** IPv4 address of the site agent, for the loader's last resort. */
+  readonly siteServer?: string;
   /** Files of the site partition by name. */
   readonly siteFiles: ReadonlyMap<string, string>;
   /** Files of the state partition by path; they stay over all updates. */
@@ -72,18 +74,18 @@ export function layoutFor(
 export async function installDisk(request: InstallDiskRequest): Promise<WrittenSlot> {
   const { device, onStep } = request;
   const layout = layoutFor(device, request.diskGuid, request.sizes);
-  onStep("the disk is made unbootable");
+  onStep("partition");
   const edge = mebibyte;
   device.write(0, new Uint8Array(edge));
   device.write(device.sizeBytes - edge, new Uint8Array(edge));
   device.sync();
-  onStep("slot a is written");
+  onStep("write-slot");
   const written = await writeSlot({ ...request.slot, device, parts: layout, slot: "a", seeds: [] });
-  onStep("the site config is written");
+  onStep("write-site-config");
   writeFat(device, layout, "site", "DROVER-SITE", request.siteFiles);
-  onStep("the state partition is made");
+  onStep("write-state");
   await makeState(device, layout, request.stateFiles);
-  onStep("the boot loader is written");
+  onStep("write-loader");
   writeLoader(request, layout);
   return written;
 }
@@ -167,6 +169,7 @@ function writeLoader(request: InstallDiskRequest, layout: DiskLayout): void {
         serialBaud: 115_200,
       },
       env: initialEnv("a"),
+      ...(request.siteServer === undefined ? {} : { siteServer: request.siteServer }),
     }),
   });
   writeExtents(device, image.extents, esp.offsetBytes);
