@@ -175,6 +175,8 @@ export interface ReportStore {
    * One transaction: drops what (site, outboxId, seq) already holds, appends the rest, updates node
    * and site state only where newer (by order of first sight of the outbox, then seq), moves rollup
    * counts along, raises the site's reported generation (marking it dirty when above the stored one).
+   * A node-event `committed`, `fell-back` or `inconclusive` that names the id of the node's open grant
+   * ends that grant; `armed`, or a state in trial or proving, marks it armed.
    * Reports of unknown sites or of nodes of another site are stored as rejected.
    */
   storeReports(batch: readonly IncomingReport[]): Promise<StoredReports>;

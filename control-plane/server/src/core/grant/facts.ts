@@ -59,7 +59,7 @@ export interface OpenGrant {
   readonly rolloutId: RolloutId;
   readonly region: string;
   readonly pair: SiteId | null;
-  /** True once the site was judged silent: it no longer counts against fleet-wide caps, but still against its pair and itself. */
+  /** True once the grant is older than its rollout's `gate.silenceMs`: it no longer counts against fleet-wide caps, but still against its pair and itself. */
   readonly silent: boolean;
 }
 

@@ -29,6 +29,11 @@ export function judge(input: GateInput): Verdict {
   if (halting.length > 0) return { kind: "halt", because: halting };
   const current = input.waves[input.wave];
   if (current === undefined) return { kind: "pass", because: ["the rollout has no sites"] };
+  const hopeless = [
+    ...withoutSuccess(input, current.real, "real"),
+    ...withoutSuccess(input, current.hollow, "hollow"),
+  ];
+  if (hopeless.length > 0) return { kind: "halt", because: hopeless };
   const waiting = [...unfinished(current.real, "real"), ...unfinished(current.hollow, "hollow")];
   if (waiting.length > 0) {
     return { kind: "wait", because: waiting, recheckAt: input.now + recheckMs };
@@ -53,6 +58,15 @@ function brokenLimits(input: GateInput, { tally }: Figures, whose: string): stri
   return broken;
 }
 
+/** A wave that ended without one success is no pass, however high the limits are. */
+function withoutSuccess(input: GateInput, figures: Figures, kind: string): string[] {
+  const { tally } = figures;
+  const over = inFlightSites(tally) === 0 && figures.pendingHeard === 0;
+  const bad = tally["fallen-back"] > input.accepted.failed || tally.silent > input.accepted.silent;
+  if (!over || !bad || tally.committed > 0) return [];
+  return [`no ${kind} site of wave ${input.wave + 1} committed and some fell back or are silent`];
+}
+
 function unfinished(figures: Figures, kind: string): string[] {
   const { tally } = figures;
   if (concernedSites(tally) === 0) return [];
@@ -62,7 +76,8 @@ function unfinished(figures: Figures, kind: string): string[] {
   if (figures.pendingHeard > 0) {
     waiting.push(`${figures.pendingHeard} ${kind} sites have not started`);
   }
-  if (tally.committed === 0) {
+  // Failures that a person accepted are data, too.
+  if (tally.committed + tally["fallen-back"] + tally.silent === 0) {
     waiting.push(`no ${kind} site has committed yet: no data is no pass`);
   }
   return waiting;

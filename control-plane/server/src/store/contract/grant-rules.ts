@@ -166,6 +166,55 @@ export function grantRules(open: () => Promise<StoreUnderTest>): void {
       expect(old?.sites.find((s) => s.site === siteId(1))?.nodes[0]?.grant?.outcome).toBe("unused");
     });
 
+    it("end with the event that names them, whatever the node's later states say", async () => {
+      const under = await open();
+      const term = await ready(under);
+      await ask(under, term, [request("one", 1, [1])]);
+      const event = {
+        kind: "node-event" as const,
+        node: nodeId(1),
+        event: "inconclusive" as const,
+        imageId: release(2).imageId,
+        rolloutId: rolloutId(1),
+        because: [],
+      };
+      const outcome = async () =>
+        (await under.store.rolloutFacts(rolloutId(1)))?.sites.find((s) => s.site === siteId(1))
+          ?.nodes[0]?.grant?.outcome;
+      const other = GrantId.parse("g-other");
+      await under.store.storeReports([report(1, 2, { report: { ...event, grantId: other } })]);
+      expect(await outcome()).toBeNull();
+      const grantId = GrantId.parse("g-new1one");
+      await under.store.storeReports([
+        report(1, 3, { report: { ...event, grantId } }),
+        report(1, 4, { report: nodeState(1, 1) }),
+      ]);
+      expect(await outcome()).toBe("inconclusive");
+    });
+
+    it("count as silent once they are older than the rollout allows", async () => {
+      const under = await open();
+      const term = await ready(under);
+      await ask(under, term, [request("one", 1, [1])]);
+      const silentAt = async (now: number) => {
+        const seen: GrantFacts[] = [];
+        const requests = [request("two", 2, [2])];
+        const deny = (facts: GrantFacts) => {
+          seen.push(facts);
+          return requests.map(({ key }) => ({
+            key,
+            outcome: "denied" as const,
+            retryAfterMs: 1,
+            because: [],
+          }));
+        };
+        await under.store.decideGrants({ term, requests, now }, deny);
+        return seen[0]?.openGrants.map((grant) => grant.silent);
+      };
+      expect(await silentAt(start + 5 + 3_600_000)).toEqual([false]);
+      expect(await silentAt(start + 6 + 3_600_000)).toEqual([true]);
+    });
+
     it("are known as armed from the node's own reports", async () => {
       const under = await open();
       const term = await ready(under);

@@ -25,7 +25,7 @@ export function grantStore(tables: Tables): GrantStore {
   return {
     decideGrants: async ({ term, requests, now }, decide) => {
       checkTerm(tables, "grants", term);
-      const decisions = decide(factsFor(tables, requests));
+      const decisions = decide(factsFor(tables, requests, now));
       for (const decision of decisions) {
         const asked = requests.find((r) => r.key === decision.key);
         if (decision.outcome === "granted") for (const row of decision.rows) put(tables, row);
@@ -55,7 +55,11 @@ function put(tables: Tables, row: GrantRow): void {
   tables.grants.set(grantKey(rolloutId, node), { ...fresh, armed: false, outcome: null });
 }
 
-function factsFor(tables: Tables, requests: readonly PendingGrantRequest[]): GrantFacts {
+function factsFor(
+  tables: Tables,
+  requests: readonly PendingGrantRequest[],
+  now: number,
+): GrantFacts {
   const rolloutIds = new Set(requests.map((r) => r.request.rolloutId));
   const nodeIds = new Set(requests.flatMap((r) => r.request.nodes.map((n) => n.node)));
   const siteIds = new Set(requests.map((r) => r.site));
@@ -67,7 +71,7 @@ function factsFor(tables: Tables, requests: readonly PendingGrantRequest[]): Gra
     withdrawn: [...tables.classes.values()].flatMap((c) => c.withdrawn.map((w) => w.imageId)),
     rollouts: rollouts.map((record) => headOf(tables, record)),
     sites: sites.map((site) => siteFacts(tables, site, rolloutIds)),
-    openGrants: grants.filter((g) => g.outcome === null).flatMap((g) => openGrant(tables, g)),
+    openGrants: grants.filter((g) => g.outcome === null).flatMap((g) => openGrant(tables, g, now)),
     earlierGrants: grants
       .filter((g) => nodeIds.has(g.node) && rolloutIds.has(g.rolloutId))
       .map(({ id, rolloutId, node, outcome, armed }) => ({ id, rolloutId, node, outcome, armed })),
@@ -106,10 +110,10 @@ function siteFacts(
   };
 }
 
-function openGrant(tables: Tables, grant: GrantRecord): OpenGrant[] {
+function openGrant(tables: Tables, grant: GrantRecord, now: number): OpenGrant[] {
   const site = tables.sites.get(grant.site);
   if (site === undefined) return [];
-  const member = tables.rollouts.get(grant.rolloutId)?.members.get(grant.site);
+  const silenceMs = tables.rollouts.get(grant.rolloutId)?.head.policy.gate.silenceMs ?? 0;
   return [
     {
       site: grant.site,
@@ -118,7 +122,7 @@ function openGrant(tables: Tables, grant: GrantRecord): OpenGrant[] {
       hollow: site.row.hollow,
       region: site.row.region,
       pair: site.row.pair,
-      silent: member?.state === "silent",
+      silent: now - grant.grantedAt > silenceMs,
     },
   ];
 }

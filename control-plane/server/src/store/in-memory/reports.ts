@@ -1,7 +1,13 @@
 // Reports and beats in the in-memory store: stored once by (site, outboxId, seq), applied only where
 // newer, acknowledged only up to the first gap.
 import type { NodeId, RolloutId, SiteId } from "@drover/shared/ids";
-import type { AckBody, NodeStateReport } from "@drover/shared/messages/report";
+import type {
+  AckBody,
+  NodeEventReport as NodeEventReportSchema,
+  NodeStateReport,
+} from "@drover/shared/messages/report";
+import type { z } from "zod";
+import type { GrantOutcome } from "../../core/rollout/facts.ts";
 import type {
   AcceptedReport,
   BeatStore,
@@ -19,6 +25,13 @@ import {
   type Tables,
 } from "./tables.ts";
 
+const grantOutcomes: Partial<Record<NodeEventReport["event"], GrantOutcome>> = {
+  committed: "committed",
+  "fell-back": "fallen-back",
+  inconclusive: "inconclusive",
+};
+
+type NodeEventReport = z.infer<typeof NodeEventReportSchema>;
 type Adopted = StoredReports["adopted"][number];
 
 export function reportStore(tables: Tables): ReportStore {
@@ -122,6 +135,7 @@ function apply(tables: Tables, site: SiteRecord, incoming: AcceptedReport, order
   if (report.kind === "node-event") {
     const { rolloutId, event, because } = report;
     if (event === "armed") markArmed(tables, rolloutId, report.node);
+    settle(tables, report);
     const { receivedAt: at, site: id } = incoming;
     tables.events.push({ at, site: id, rolloutId, what: event, because });
   }
@@ -143,6 +157,14 @@ function applyState(
   node.reportGeneration = incoming.generation;
   const { rolloutId, phase } = report.update;
   if (phase === "trial" || phase === "proving") markArmed(tables, rolloutId, report.node);
+}
+
+/** A state may be overwritten before anybody looks; an event that ends a grant ends it here and now. */
+function settle(tables: Tables, { node, event, rolloutId, grantId }: NodeEventReport): void {
+  const outcome = grantOutcomes[event];
+  const grant = rolloutId === null ? undefined : tables.grants.get(grantKey(rolloutId, node));
+  if (outcome === undefined || grant === undefined || grant.id !== grantId) return;
+  if (grant.outcome === null) grant.outcome = outcome;
 }
 
 function markArmed(tables: Tables, rolloutId: RolloutId | null, node: NodeId): void {
