@@ -17,6 +17,7 @@ import {
 } from "./cache-folder.ts";
 import { checkLibraries } from "./check-libraries.ts";
 import { packageList, provenance, softwareBill } from "./documents.ts";
+import { initrdFolder } from "./folders.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
 import { type LoadedRecipe, loadRecipe } from "./load-recipe.ts";
@@ -35,8 +36,8 @@ export interface BuildImageOptions {
   readonly outFolder: string;
   /** The node agent as one file. */
   readonly agentBundle: string;
-  /** Folder with the initrd's first program. */
-  readonly initrdFolder: string;
+  /** Folder with the initrd's first program; this repository's own when not given. */
+  readonly initrdFolder?: string;
   readonly relock?: Relock;
   readonly mirrors?: Mirrors;
   readonly signal?: AbortSignal;
@@ -96,7 +97,7 @@ async function assembleRoot(work: Work): Promise<{ root: FileTree; initrd: FileT
   const { others } = splitKernel(recipe.name, work.packages);
   checkScripts(others, recipe.packages.scriptsReplaced);
   const tree = packageTree(others);
-  const init = await readFile(join(work.options.initrdFolder, "init"));
+  const init = await readFile(join(work.options.initrdFolder ?? initrdFolder, "init"));
   const initrd = await initramfsTree(tree, { programs: recipe.initrd.programs, init });
   await work.kernel.addModules(initrd, recipe.initrd.modules);
   stripTree(tree, recipe);

@@ -16,6 +16,7 @@ import {
   withCacheLock,
   withTemporaryFolder,
 } from "./cache-folder.ts";
+import { installerFolder } from "./folders.ts";
 import { initramfsTree, toCpio } from "./initrd.ts";
 import { openKernel } from "./kernel.ts";
 import { loadRecipe } from "./load-recipe.ts";
@@ -27,8 +28,8 @@ import { type BuildProgress, preparePackages, type Relock } from "./prepare-pack
 import { splitKernel } from "./split-kernel.ts";
 
 export interface BuildInstallerOptions {
-  /** Folder with recipe.yaml, lock.json, init and udhcpc. */
-  readonly installerFolder: string;
+  /** Folder with recipe.yaml, lock.json, init and udhcpc; this repository's own when not given. */
+  readonly installerFolder?: string;
   readonly cacheFolder: string;
   /** Made by the build; must not exist. */
   readonly outFolder: string;
@@ -73,12 +74,13 @@ async function assemble(
   options: BuildInstallerOptions,
   report: (progress: BuildProgress) => void,
 ): Promise<{ kernel: Uint8Array; initramfs: Uint8Array; arguments: string[]; lock: string }> {
-  const { recipe } = await loadRecipe(options.installerFolder);
+  const folder = options.installerFolder ?? installerFolder;
+  const { recipe } = await loadRecipe(folder);
   const agent = await readFile(options.agentBundle);
   const { lock, packages } = await preparePackages({
     ...options,
     recipe,
-    recipeFolder: options.installerFolder,
+    recipeFolder: folder,
     relock: options.relock ?? "never",
     onProgress: report,
   });
@@ -91,9 +93,9 @@ async function assemble(
   putFile(from, "usr/bin/node", loadedPart(node.bytes), { mode: 0o755, origin: "node" });
   const tree = await initramfsTree(from, {
     programs: ["usr/bin/node", ...recipe.initrd.programs],
-    init: await readFile(join(options.installerFolder, "init")),
+    init: await readFile(join(folder, "init")),
   });
-  const udhcpc = await readFile(join(options.installerFolder, "udhcpc"));
+  const udhcpc = await readFile(join(folder, "udhcpc"));
   putFile(tree, "usr/lib/drover/udhcpc", udhcpc, { mode: 0o755, origin: "build" });
   putFile(tree, "app/agent.mjs", agent, { origin: "drover-agent" });
   for (const name of nodeLoaderNames) {
