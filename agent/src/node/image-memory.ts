@@ -1,6 +1,6 @@
 // Manifests and chunk indexes of the images in the two slots, kept on the state partition so that a
 // node knows its probes and can seed the next image without asking. Everything read back is verified.
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "@drover/shared/errors";
 import type { ImageId } from "@drover/shared/ids";
@@ -51,8 +51,9 @@ export class ImageMemory {
   }
 
   /** Forgets all images but these. */
-  keepOnly(imageIds: readonly ImageId[]): void {
+  keepOnly(imageIds: readonly (ImageId | null)[]): void {
     const folder = join(this.#folder, "images");
+    if (!existsSync(folder)) return;
     const names = new Set(imageIds.map((imageId) => `${imageId}.json`));
     for (const name of readdirSync(folder)) {
       if (!names.has(name)) rmSync(join(folder, name), { force: true });

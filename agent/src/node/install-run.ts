@@ -22,6 +22,8 @@ export type InstallOutcome =
   | {
       readonly kind: "installed";
       readonly imageId: ImageId;
+      /** False: the procedure leaves the computer switched off. */
+      readonly reboots: boolean;
       readonly because: readonly string[];
     }
   | { readonly kind: "refused"; readonly because: readonly string[] };
@@ -138,7 +140,8 @@ async function write(
       stateFiles: firstMemory(identity, keeper.memory, update, image),
       onStep: (step) => say(`step ${step}`),
     });
-    return { kind: "installed", imageId, because: evidence(settled, written, diskGuid) };
+    const because = evidence(settled, written, diskGuid);
+    return { kind: "installed", imageId, reboots: steps.reboots, because };
   } finally {
     device.close();
   }

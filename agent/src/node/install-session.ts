@@ -40,8 +40,10 @@ interface Claimed {
   readonly calls: NodeSite;
 }
 
-/** Returns when the disk is ready to boot. */
-export async function runInstallSession(parts: InstallSessionParts): Promise<void> {
+/** Returns when the disk is ready to boot: what the computer should do next. */
+export async function runInstallSession(
+  parts: InstallSessionParts,
+): Promise<"reboot" | "power-off"> {
   const { say, key, words } = parts;
   say(`step start site ${words.siteUrl} short code ${key.shortCode}`);
   let failures = 0;
@@ -67,7 +69,7 @@ export async function runInstallSession(parts: InstallSessionParts): Promise<voi
       if (done.kind === "installed") {
         await tellInstalled(parts, answer, done);
         say(`done ${done.because.join("; ")}`);
-        return;
+        return done.reboots ? "reboot" : "power-off";
       }
       await tell(answer, "install-failed", done.because, null);
       await pause(`refused: ${done.because.join("; ")}`);
