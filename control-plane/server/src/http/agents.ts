@@ -44,9 +44,9 @@ export interface AgentOptions {
   askGrant(site: SiteId, message: Envelope): Promise<GrantReply>;
   readonly rootText: string;
   readonly trustFile: DsseEnvelope;
-  readonly busUrls: readonly string[];
+  /** Bus and content on the host by which the caller reached us, unless configured otherwise. */
+  busUrls(context: Context): readonly string[];
   readonly caPem: string;
-  /** Where the caller reached us, unless fixed by configuration. */
   contentUrls(context: Context): readonly string[];
   hashSecret(secret: string): string;
   /** Throws when the caller tried too often. */
@@ -90,7 +90,7 @@ function serveIdentity(server: Server, options: AgentOptions): void {
   const { identities, sessions, now } = options;
   const connection = (site: SiteId, context: Context) => ({
     site,
-    busUrls: [...options.busUrls],
+    busUrls: [...options.busUrls(context)],
     caPem: options.caPem,
     contentUrls: [...options.contentUrls(context)],
   });

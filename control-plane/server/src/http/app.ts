@@ -124,7 +124,7 @@ function serveConsole(app: OpenAPIHono, folder: string): void {
   app.get("*", async (context) => {
     const { path } = context.req;
     if (/^\/(api|agent|content|pointer|health)\//.test(path)) throw notFound(`the path ${path}`);
-    const wanted = normalize(decodeURIComponent(path)).replace(/^(\.\.(\/|$))+/, "");
+    const wanted = normalize(path).replace(/^(\.\.(\/|$))+/, "");
     const file = extname(wanted) === "" ? "/index.html" : wanted;
     const bytes = await readFile(join(folder, file)).catch(() => undefined);
     if (bytes === undefined) {
