@@ -87,7 +87,7 @@ function once<Key, Value>(
   make: () => Promise<Value>,
 ): Promise<Value> {
   const existing = known.get(key);
-  if (existing) return existing;
+  if (existing !== undefined) return existing;
   const made = make().catch((error: unknown) => {
     known.delete(key);
     throw error;

@@ -84,4 +84,5 @@ function runUnit(
   }
 }
 
-if (isDatabaseWorker()) serveDatabase();
+// As a file of its own this is the worker's entry; inside the bundle the entry calls serveDatabase.
+if (isDatabaseWorker() && import.meta.url.endsWith("/database-worker.ts")) serveDatabase();

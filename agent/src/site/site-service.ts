@@ -3,6 +3,7 @@
 import type { Clock } from "@drover/shared/clock";
 import type { NodeId, SiteId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
+import type { NodeDesired } from "@drover/shared/messages/desired";
 import type { NodeStateReport, Report } from "@drover/shared/messages/report";
 import type { UpdatePhase } from "@drover/shared/node/update-state";
 import { judgeClaim, type KnownClaim, keyOf, nodeOfMacs } from "../core/site/claim.ts";
@@ -42,6 +43,7 @@ export class SiteService {
   readonly #parts: SiteServiceParts;
   readonly #desk: () => GrantDesk;
   #claims: KnownClaim[];
+  readonly #installed: Map<string, number>;
   readonly #states: Map<NodeId, NodeStateReport>;
   readonly #inventoriedAtMs = new Map<NodeId, number>();
 
@@ -50,7 +52,9 @@ export class SiteService {
     desk: () => GrantDesk,
     claims: KnownClaim[],
     states: Map<NodeId, NodeStateReport>,
+    installed: Map<string, number>,
   ) {
+    this.#installed = installed;
     this.#parts = parts;
     this.#desk = desk;
     this.#claims = claims;
@@ -61,7 +65,13 @@ export class SiteService {
   static async open(parts: SiteServiceParts, desk: () => GrantDesk): Promise<SiteService> {
     const states = await parts.store.nodeStates();
     const byNode = new Map(states.map(({ report }) => [report.node, report]));
-    return new SiteService(parts, desk, [...(await parts.store.claims())], byNode);
+    return new SiteService(
+      parts,
+      desk,
+      [...(await parts.store.claims())],
+      byNode,
+      await parts.store.installed(),
+    );
   }
 
   /** Last reported phase of every node. */
@@ -112,7 +122,7 @@ export class SiteService {
         eventOf(node.id, "inventoried", []),
       ]);
     }
-    const isReady = node.class !== null && node.install !== null;
+    const isReady = this.isInstallOpen(node);
     return {
       node: node.id,
       installSerial: isReady ? (node.install?.serial ?? null) : null,
@@ -140,11 +150,26 @@ export class SiteService {
     }
     await this.#append(reports);
     for (const report of reports) {
+      if (report.kind === "node-event" && report.event === "installed")
+        await this.#noteInstalled(node);
       if (report.kind !== "node-state") continue;
       this.#states.set(node, report);
       this.#desk().heardOf(node, report.update.phase);
       await store.keepNodeState(report, clock.now());
     }
+  }
+
+  /** An install is ordered for the node and has not been carried out yet. */
+  isInstallOpen(node: NodeDesired): boolean {
+    if (!node.class || !node.install) return false;
+    return (this.#installed.get(node.id) ?? 0) < node.install.serial;
+  }
+
+  async #noteInstalled(node: NodeId): Promise<void> {
+    const claim = this.#claims.filter((each) => each.node === node).at(-1);
+    if (!claim) return;
+    this.#installed.set(node, claim.installSerial);
+    await this.#parts.store.keepInstalled(node, claim.installSerial);
   }
 
   async askGrant(node: NodeId, question: GrantQuestion): Promise<GrantAnswer> {

@@ -137,6 +137,26 @@ export class SiteStore {
     );
   }
 
+  /** Install intents that were carried out, by node. */
+  async installed(): Promise<Map<string, number>> {
+    const rows = await this.#database.run(
+      statement("SELECT node, install_serial FROM installed WHERE site = ?", this.#site),
+    );
+    return new Map(rows.map((row) => [String(row["node"]), Number(row["install_serial"])]));
+  }
+
+  async keepInstalled(node: NodeId, serial: number): Promise<void> {
+    await this.#database.run(
+      statement(
+        `INSERT INTO installed VALUES (?, ?, ?)
+         ON CONFLICT DO UPDATE SET install_serial = max(install_serial, excluded.install_serial)`,
+        this.#site,
+        node,
+        serial,
+      ),
+    );
+  }
+
   async counters(): Promise<readonly { node: string; publicKey: string; counter: number }[]> {
     const rows = await this.#database.run(
       statement("SELECT node, public_key, counter FROM call_counter WHERE site = ?", this.#site),
