@@ -56,6 +56,8 @@ function assignmentOf(
     if (release === undefined) continue;
     if (reason !== undefined) {
       because.push(`class ${name}: rollout ${rollout.rolloutId} ${reason}`);
+      // What the newest one has settled here, an older one must not open again.
+      if (isSettled(rollout)) return null;
       continue;
     }
     if (release.counter < siteClass.minimum) {
@@ -73,6 +75,9 @@ function assignmentOf(
   return null;
 }
 
+const isSettled = ({ siteState }: SiteRollout): boolean =>
+  siteState === "committed" || siteState === "skipped";
+
 /**
  * A running or paused rollout assigns wherever its wave is open. A stopped one keeps the assignment
  * only where some node was granted the change, so that half-changed sites stay as they are and
@@ -80,7 +85,7 @@ function assignmentOf(
  */
 function reasonNotToAssign(rollout: SiteRollout): string | undefined {
   const { phase, siteState } = rollout;
-  if (siteState === "committed" || siteState === "skipped") return `has nothing left to do`;
+  if (isSettled(rollout)) return "has nothing left to do";
   if (siteState === "excluded") return "leaves the site out";
   if (phase === "running" || phase === "paused") {
     return siteState === "waiting" ? "has not opened the site's wave" : undefined;

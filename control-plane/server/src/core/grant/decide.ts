@@ -148,7 +148,8 @@ function grant(
   given: { room: number; because: readonly string[]; context: GrantContext },
 ): GrantDecision {
   const { context } = given;
-  const renewed = eligible[0]?.earlier?.id;
+  // A node that counts as in flight already takes no further place: it goes first.
+  const renewed = eligible.find(({ earlier }) => earlier !== undefined)?.earlier?.id;
   const together = eligible.filter((node) => node.earlier?.id === renewed);
   const chosen = together.slice(0, given.room);
   const id = renewed ?? context.newId();

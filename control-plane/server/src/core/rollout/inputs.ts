@@ -13,6 +13,8 @@ export type RolloutProgress = Pick<RolloutHead, "state" | "epoch" | "accepted">;
 export interface RolloutRules {
   readonly policy: RolloutPolicy;
   readonly waveCount: number;
+  /** Another rollout takes this one back: it may not run again. */
+  readonly rolledBack: boolean;
 }
 
 /** A word of a person, or of policy. `startsAt` null means now. */

@@ -51,8 +51,7 @@ export function lookAtRollout(
 ): { readonly change: RolloutChange | null; readonly because: readonly string[] } {
   const { head } = facts;
   const waves = currentFigures(facts, now);
-  const rules = { policy: head.policy, waveCount: head.waveCount };
-  const stepped = stepRollout(rules, head, { kind: "look", waves, frozen }, now);
+  const stepped = stepRollout(head, head, { kind: "look", waves, frozen }, now);
   const after: RolloutFacts = { ...facts, head: { ...head, ...progressOf(stepped) } };
   return { change: changeOf(facts, after, stepped, now), because: stepped.because };
 }
@@ -63,8 +62,7 @@ export function sayToRollout(
   input: Exclude<RolloutInput, { kind: "look" }>,
   now: EpochMs,
 ): { readonly change: RolloutChange | null; readonly because: readonly string[] } {
-  const rules = { policy: head.policy, waveCount: head.waveCount };
-  const stepped = stepRollout(rules, head, input, now);
+  const stepped = stepRollout(head, head, input, now);
   const change = isSame(head, stepped)
     ? null
     : {

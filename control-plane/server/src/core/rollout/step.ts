@@ -32,7 +32,7 @@ export function stepRollout(
     case "paused":
       return stepPaused({ rules, judgeWave }, progress, state, input, now);
     case "halted":
-      return stepHalted(progress, state, input);
+      return stepHalted(rules, progress, state, input);
     case "finished":
     case "cancelled":
     case "superseded":
@@ -176,11 +176,15 @@ function stepPaused(
 }
 
 function stepHalted(
+  rules: RolloutRules,
   progress: RolloutProgress,
   state: Phase<"halted">,
   input: RolloutInput,
 ): RolloutStep {
   if (input.kind === "look") return stay(progress, `halted by ${state.by}`, ...state.because);
+  if (input.kind === "un-halt" && rules.rolledBack) {
+    return stay(progress, "another rollout takes this one back: it may not run again");
+  }
   if (input.kind === "un-halt") {
     const accepted = acceptedBy(input.waves, progress.accepted);
     const next = run({ ...progress, accepted }, state.wave, [
