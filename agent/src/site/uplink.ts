@@ -51,6 +51,7 @@ export class UplinkError extends FleetError {
 const desiredEveryMs = 600_000;
 const fallbackEveryMs = 60_000;
 const retryEveryMs = 5_000;
+const busRetryMaxMs = 120_000;
 const sendEveryMs = 1_000;
 const grantTimeoutMs = 15_000;
 const httpBatch = 200;
@@ -60,6 +61,8 @@ export class Uplink {
   #bus: SiteBus | undefined;
   #wakeSender: (() => void) | undefined;
   #desiredDueAt = 0;
+  #busFailures = 0;
+  #busDueAtMs = 0;
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
@@ -130,8 +133,8 @@ export class Uplink {
   async #upkeep(): Promise<number> {
     const { session, clock, random } = this.#parts;
     if (session.isJwtAging()) await session.renew();
-    if (!this.#bus) await this.#connect();
     const now = clock.monotonicMs();
+    if (!this.#bus && now >= this.#busDueAtMs) await this.#connect();
     if (now >= this.#desiredDueAt) {
       await this.#readDesired();
       const everyMs = this.isOnBus() ? desiredEveryMs : fallbackEveryMs;
@@ -153,9 +156,14 @@ export class Uplink {
         onAck: (bytes) => void this.#takeAck(bytes),
         onConnected,
       });
+      this.#busFailures = 0;
       onConnected();
       log.info({}, "site joined the bus");
     } catch (error) {
+      const pauseMs = Math.min(busRetryMaxMs, retryEveryMs * 2 ** this.#busFailures);
+      this.#busFailures += 1;
+      const { clock, random } = this.#parts;
+      this.#busDueAtMs = clock.monotonicMs() + jitteredMs(pauseMs, 0.3, random);
       log.warn({ error: describeError(error) }, "bus could not be reached, HTTPS is used");
     }
   }
