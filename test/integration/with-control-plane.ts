@@ -85,6 +85,7 @@ function start(data: string, port: number, nats: string): Promise<ChildProcess> 
     let log = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       log = (log + text).slice(-4000);
+      if (process.env["DROVER_TEST_LOG"]) process.stderr.write(text);
     });
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       if (text.includes('"ready":true')) settle(child);

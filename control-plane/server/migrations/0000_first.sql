@@ -218,6 +218,7 @@ CREATE TABLE "images" (
 	"architecture" text NOT NULL,
 	"size_bytes" bigint NOT NULL,
 	"manifest" jsonb NOT NULL,
+	"manifest_bytes" integer NOT NULL,
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint

@@ -83,6 +83,7 @@ export function loopBus(options: {
       reports.clear();
       consuming = await consumeReports(connection, reports, { now, log });
       listenToBeats(connection, beats, now);
+      grants.rejoin(connection);
       attached = connection;
     },
   };
@@ -130,17 +131,19 @@ function grantInbox(options: { connection: () => BusConnection; now: () => numbe
   next: GrantSource["nextGrantRequests"];
   offer: (message: GrantMessage) => boolean;
   leave: () => void;
+  rejoin: (connection: NatsConnection) => void;
 } {
   const queue = messageQueue<GrantMessage>(5_000);
   let subscription: { of: NatsConnection; handle: Subscription } | undefined;
   let listening = false;
+  const subscribe = (connection: NatsConnection): void => {
+    if (subscription?.of === connection) return;
+    subscription = { of: connection, handle: subscribeGrants(connection, queue, options.now) };
+  };
   const join = (): void => {
     listening = true;
     const bus = options.connection();
-    if (!bus.isReady()) return;
-    const connection = bus.use();
-    if (subscription?.of === connection) return;
-    subscription = { of: connection, handle: subscribeGrants(connection, queue, options.now) };
+    if (bus.isReady()) subscribe(bus.use());
   };
   return {
     next: ({ max, waitMs, lingerMs, signal }) => {
@@ -148,6 +151,9 @@ function grantInbox(options: { connection: () => BusConnection; now: () => numbe
       return queue.take({ max, waitMs, lingerMs, signal });
     },
     // Without a decider in this process nobody would look at it.
+    rejoin(connection) {
+      if (listening) subscribe(connection);
+    },
     offer: (message) => listening && queue.offer(message),
     leave() {
       listening = false;

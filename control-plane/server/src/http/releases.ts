@@ -16,7 +16,10 @@ interface StoredRelease extends ReleaseRef {
 }
 
 export interface ReleaseDesk {
-  addImage(id: ImageId, manifest: Manifest, now: number): Promise<boolean>;
+  addImage(
+    image: { id: ImageId; manifest: Manifest; manifestBytes: number },
+    now: number,
+  ): Promise<boolean>;
   images(ids?: readonly ImageId[]): Promise<ImageView[]>;
   manifest(id: ImageId): Promise<Manifest | undefined>;
   releases(channel: ChannelName): Promise<StoredRelease[]>;
@@ -110,7 +113,7 @@ export async function registerImage(
       );
   }
   const id = digest as string as ImageId;
-  await desk.addImage(id, manifest, now());
+  await desk.addImage({ id, manifest, manifestBytes: Buffer.byteLength(text) }, now());
   const [view] = await desk.images([id]);
   if (!view) throw notFound(`the image ${id}`);
   return view;

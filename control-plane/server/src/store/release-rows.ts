@@ -25,15 +25,19 @@ export interface ChannelWrite {
 export function releaseRows(sql: Sql) {
   return {
     /** False when the image is there already. */
-    async addImage(id: ImageId, manifest: Manifest, now: number): Promise<boolean> {
+    async addImage(
+      image: { id: ImageId; manifest: Manifest; manifestBytes: number },
+      now: number,
+    ): Promise<boolean> {
+      const { id, manifest, manifestBytes } = image;
       const rows = await sql`
-        insert into images (id, name, architecture, size_bytes, manifest, created_at)
+        insert into images (id, name, architecture, size_bytes, manifest, manifest_bytes, created_at)
         values (${id}, ${manifest.name}, ${manifest.architecture}, ${imageBytes(manifest)},
-          ${asJson(sql, manifest)}, ${now}) on conflict (id) do nothing`;
+          ${asJson(sql, manifest)}, ${manifestBytes}, ${now}) on conflict (id) do nothing`;
       return rows.count > 0;
     },
     images: (ids?: readonly ImageId[]): Promise<ImageView[]> => sql<ImageView[]>`
-      select id, name, architecture, size_bytes, created_at,
+      select id, name, architecture, size_bytes, manifest_bytes, created_at,
         coalesce((select jsonb_agg(jsonb_build_object('name', name, 'semver', semver,
             'channel', channel, 'counter', counter, 'imageId', image_id) order by channel, semver)
           from releases where releases.image_id = images.id), '[]'::jsonb) as releases

@@ -52,6 +52,8 @@ export const images = pgTable("images", {
   architecture: text().notNull(),
   sizeBytes: bigint({ mode: "number" }).notNull(),
   manifest: jsonb().$type<Manifest>().notNull(),
+  /** Length of the canonical text: what release metadata states. */
+  manifestBytes: integer().notNull(),
   createdAt: epochMs().notNull(),
 });
 
