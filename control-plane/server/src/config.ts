@@ -33,6 +33,8 @@ export const Config = z.strictObject({
   role: z.enum(["all", "http", "loops", "builder"]).default("all"),
   console: z.string().default(resolve(import.meta.dirname, "../../console/dist")),
   recipes: z.string().default(resolve(import.meta.dirname, "../../../images/recipes")),
+  /** The node agent as one file, put into images. */
+  agentBundle: z.string().default(resolve(import.meta.dirname, "../../../agent/dist/agent.mjs")),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** The PATH that programs are looked up in. */
   path: z.string().default("/usr/bin:/bin"),
@@ -52,6 +54,7 @@ const flags = {
   role: { type: "string" },
   console: { type: "string" },
   recipes: { type: "string" },
+  "agent-bundle": { type: "string" },
   "log-level": { type: "string" },
 } as const;
 

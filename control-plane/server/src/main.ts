@@ -5,25 +5,27 @@ import { join } from "node:path";
 import { describeError, FleetError } from "@drover/shared/errors";
 import type { Log } from "@drover/shared/log";
 import { z } from "zod";
-import { peopleDesk } from "./auth/people-desk.ts";
+import { type PeopleDesk, peopleDesk } from "./auth/people-desk.ts";
 import { type Config, readConfig } from "./config.ts";
 import { openContentStore } from "./content/content-store.ts";
 import { type DataFolder, openDataFolder } from "./embedded/data-folder.ts";
 import { isPortFree } from "./embedded/free-port.ts";
-import { openTlsAuthority } from "./embedded/tls-authority.ts";
+import { openTlsAuthority, type TlsAuthority } from "./embedded/tls-authority.ts";
 import { createApp } from "./http/app.ts";
-import { openFleetKeys } from "./keys/init-keys.ts";
+import { registerImage } from "./http/releases.ts";
+import { type FleetKeys, openFleetKeys } from "./keys/init-keys.ts";
 import { keyFile, readKeyFile, writeKeyFile } from "./keys/key-folder.ts";
-import { fleetSealer } from "./keys/sealer.ts";
+import { type FleetSealer, fleetSealer } from "./keys/sealer.ts";
 import { eventHub } from "./live/event-hub.ts";
 import { publishingStore } from "./live/publishing-store.ts";
-import { appOptions } from "./start/app.ts";
+import { appOptions, releaseParts } from "./start/app.ts";
+import { startBuilder } from "./start/builder.ts";
 import { startBus } from "./start/bus.ts";
 import { ensureAdminToken } from "./start/first-login.ts";
-import { ListenError, listenHttps } from "./start/https-server.ts";
+import { type HttpsServer, ListenError, listenHttps } from "./start/https-server.ts";
 import { openLog } from "./start/log.ts";
-import { startLoops } from "./start/loops.ts";
-import { startServices } from "./start/services.ts";
+import { type RunningLoops, startLoops } from "./start/loops.ts";
+import { type Services, startServices } from "./start/services.ts";
 import { systemClock } from "./start/system-clock.ts";
 import { loopStore } from "./store/loop-store.ts";
 import { peopleStore } from "./store/people.ts";
@@ -54,84 +56,103 @@ async function serve(
 ): Promise<void> {
   const tls = openTlsAuthority({ folder: folder.part("tls"), names: config.address, now: now() });
   const keys = openFleetKeys(folder.part("keys"), now());
-  if (keys.made)
-    log.warn({}, "development keys made on this computer; use ceremony keys in production");
+  if (keys.made) log.warn({}, "development keys made on this computer; use ceremony keys later");
   const services = await startServices({ config, folder, tls, log, now });
   const stopping = new AbortController();
   try {
     await releaseRows(services.sql).addRoot(1, keys.rootText);
-    const hub = eventHub({ listenersMax: 200, pendingMax: 5_000 });
-    const store = publishingStore(loopStore(services.sql), hub.publish);
-    const sealer = fleetSealer(keys.fleet);
-    const runsLoops = config.role === "all" || config.role === "loops";
-    const wakes = { wakeRollouts() {}, wakeDesired() {}, wakeOutbox() {} };
-    const bus = startBus({
-      services,
-      store,
-      replicas: config.replicas,
-      listen: runsLoops,
-      wakeOutbox: () => wakes.wakeOutbox(),
-      now,
-      log,
-      signal: stopping.signal,
-    });
-    const loops = runsLoops
-      ? startLoops({
-          store,
-          bus: bus.loops,
-          sealer,
-          clock: systemClock,
-          log,
-          signal: stopping.signal,
-        })
-      : { ...wakes, done: Promise.resolve() };
-    wakes.wakeOutbox = loops.wakeOutbox;
+    const parts = { config, folder, tls, keys, services, log, stopping: stopping.signal };
+    const work = startWork(parts, fleetSealer(keys.fleet));
     const people = peopleDesk(peopleStore(services.sql), now);
+    const server = config.role === "loops" ? undefined : await startHttp(parts, work, people);
     const tokenFile = join(folder.part("secrets"), "admin-token");
     const first = await ensureAdminToken(tokenFile, people);
-    const contentFolder = folder.part("content");
-    const app = createApp(
-      appOptions({
-        config,
-        services,
-        store,
-        bus,
-        loops,
-        wakeBuilder: () => undefined,
-        keys,
-        sealer,
-        tls,
-        people,
-        sessionSecret: sessionSecret(folder.part("keys")),
-        content: await openContentStore(contentFolder),
-        contentFolder,
-        hub,
-        log,
-        now,
-      }),
-    );
-    const { listen: host, port } = config;
-    const server = await listenHttps({ fetch: app.fetch, tls, host, port });
-    await announce({
-      config,
-      log,
-      first,
-      tokenFile,
-      caFile: tls.authorityFile,
-      newCode: people.newCode,
-    });
+    await announce({ config, log, first, tokenFile, caFile: tls.authorityFile, ...people });
     await aborted(signal);
     log.info({}, "control plane stopping");
-    hub.closeAll();
-    await server.stop();
+    work.hub.closeAll();
+    await server?.stop();
     stopping.abort();
-    await loops.done;
-    await bus.close();
+    await work.stop();
   } finally {
     stopping.abort();
     await services.stop();
   }
   log.info({}, "control plane stopped");
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly folder: DataFolder;
+  readonly tls: TlsAuthority;
+  readonly keys: FleetKeys;
+  readonly services: Services;
+  readonly log: Log;
+  readonly stopping: AbortSignal;
+}
+
+/** Store, bus and the loops of this role. */
+function startWork({ config, services, log, stopping: signal }: Parts, sealer: FleetSealer) {
+  const hub = eventHub({ listenersMax: 200, pendingMax: 5_000 });
+  const store = publishingStore(loopStore(services.sql), hub.publish);
+  const listen = config.role === "all" || config.role === "loops";
+  const idle = { wakeRollouts() {}, wakeDesired() {}, wakeOutbox() {}, done: Promise.resolve() };
+  const running = { loops: idle as RunningLoops };
+  const wakeOutbox = (): void => running.loops.wakeOutbox();
+  const { replicas } = config;
+  const bus = startBus({ services, store, replicas, listen, wakeOutbox, now, log, signal });
+  if (listen)
+    running.loops = startLoops({ store, bus: bus.loops, sealer, clock: systemClock, log, signal });
+  const { loops } = running;
+  const ending: Promise<unknown>[] = [loops.done];
+  return {
+    hub,
+    store,
+    bus,
+    loops,
+    sealer,
+    /** Something else that ends after the abort and must be waited for. */
+    alsoAwait: (done: Promise<unknown>) => void ending.push(done),
+    async stop() {
+      await Promise.all(ending);
+      await bus.close();
+    },
+  };
+}
+
+async function startHttp(
+  parts: Parts,
+  work: ReturnType<typeof startWork>,
+  people: PeopleDesk,
+): Promise<HttpsServer> {
+  const { config, folder, services, keys, tls, log } = parts;
+  const contentFolder = folder.part("content");
+  const content = await openContentStore(contentFolder);
+  const shelf = { content, contentFolder, keys, now, loops: work.loops };
+  const releases = releaseParts(shelf, releaseRows(services.sql));
+  const builder =
+    config.role === "http"
+      ? undefined
+      : startBuilder({
+          config,
+          folder,
+          sql: services.sql,
+          content,
+          register: (imageId) => registerImage(releases, imageId),
+          changed: (id) => work.hub.publish({ topic: "build", id }),
+          log,
+          signal: parts.stopping,
+        });
+  if (builder) work.alsoAwait(builder.done);
+  const app = createApp(
+    appOptions({
+      ...{ config, services, keys, tls, people, log, now, content, contentFolder },
+      ...work,
+      wakeBuilder: () => builder?.wake(),
+      sessionSecret: sessionSecret(folder.part("keys")),
+    }),
+  );
+  return listenHttps({ fetch: app.fetch, tls, host: config.listen, port: config.port });
 }
 
 async function announce(ready: {

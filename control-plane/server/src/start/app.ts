@@ -56,40 +56,31 @@ export interface AppParts {
 }
 
 export function appOptions(parts: AppParts): AppOptions {
-  const { services, now, log, config, people, hub } = parts;
-  const sites = siteRows(services.sql);
-  const nodes = nodeRows(services.sql);
-  const releases = releaseRows(services.sql);
-  const rollouts = rolloutViews(services.sql);
-  const identities = siteIdentities(services.sql);
+  const { services, now, config, people, hub } = parts;
+  const rows: Rows = {
+    sites: siteRows(services.sql),
+    nodes: nodeRows(services.sql),
+    releases: releaseRows(services.sql),
+    rollouts: rolloutViews(services.sql),
+    identities: siteIdentities(services.sql),
+  };
   const sessions = siteSessions(parts.sessionSecret);
   const limitTries = triesLimit(now);
-  const { wakeDesired, wakeRollouts } = parts.loops;
-  const find = (label: { name: string; semver: string }, channel?: string) =>
-    releases.findRelease(label, channel);
-  const siteOptions = siteParts(parts, sites);
   return {
-    callers: { people, sites: { byBearer: (bearer) => readBearer(bearer) } },
-    agents: agentParts(parts, { identities, sessions, releases, limitTries }),
+    callers: { people, sites: { byBearer: bearerReader(sessions, rows.identities, now) } },
+    agents: agentParts(parts, { ...rows, sessions, limitTries }),
     sessions: { desk: people, limitTries, now },
-    sites: siteOptions,
+    sites: siteParts(parts, rows.sites),
     nodes: {
-      desk: nodes,
-      siteExists: async (site) => (await sites.get(site)) !== undefined,
-      findRelease: find,
+      desk: rows.nodes,
+      siteExists: async (site) => (await rows.sites.get(site)) !== undefined,
+      findRelease: rows.releases.findRelease,
       sealProcedure: parts.sealer.procedure,
       newNodeId: () => newId(NodeId, "n"),
-      wakeDesired,
+      wakeDesired: parts.loops.wakeDesired,
       now,
     },
-    releases: {
-      desk: releases,
-      shelf: shelfOf(parts.content),
-      root: trustFirstRoot(parts.keys.rootText),
-      wanBill: (from, to) => wanBytes(parts.contentFolder, from, to),
-      wakeDesired,
-      now,
-    },
+    releases: releaseParts(parts, rows.releases),
     builds: {
       desk: buildRows(services.sql),
       recipes: () => recipesIn(config.recipes),
@@ -97,34 +88,12 @@ export function appOptions(parts: AppParts): AppOptions {
       wakeBuilder: parts.wakeBuilder,
       now,
     },
-    rollouts: {
-      desk: rollouts,
-      words: rolloutWords(parts),
-      planner: rolloutPlanner({
-        desk: rollouts,
-        findRelease: find,
-        newRolloutId: () => newId(RolloutId, "r"),
-        now,
-        async wanBytes(from, to) {
-          const target = await releases.manifest(to);
-          const base = from === null ? undefined : await releases.manifest(from);
-          return target && (await wanBytes(parts.contentFolder, base, target))?.bytes;
-        },
-      }),
-      wakeLoops() {
-        wakeRollouts();
-        wakeDesired();
-      },
-    },
+    rollouts: rolloutParts(parts, rows),
     why: {
       timeline: timelineRows(services.sql),
-      async site(site) {
-        const row = await sites.get(site);
-        if (!row) return undefined;
-        return { ...row, coordinates: null, reachability: reachability(row, now()) };
-      },
-      node: nodes.get,
-      rollout: rollouts.get,
+      site: (site) => siteForWhy(rows.sites, site, now()),
+      node: rows.nodes.get,
+      rollout: rows.rollouts.get,
     },
     content: { desk: parts.content, readRange: readByteRange, isPointerPath },
     live: hub,
@@ -132,17 +101,74 @@ export function appOptions(parts: AppParts): AppOptions {
     notReady: () => missingParts(parts),
     consoleFolder: config.console,
     version: "0.1.0",
-    log,
+    log: parts.log,
     now,
   };
+}
 
-  async function readBearer(bearer: string): Promise<SiteId | undefined> {
+interface Rows {
+  readonly sites: ReturnType<typeof siteRows>;
+  readonly nodes: ReturnType<typeof nodeRows>;
+  readonly releases: ReturnType<typeof releaseRows>;
+  readonly rollouts: ReturnType<typeof rolloutViews>;
+  readonly identities: ReturnType<typeof siteIdentities>;
+}
+
+async function siteForWhy(sites: Rows["sites"], site: SiteId, now: number) {
+  const row = await sites.get(site);
+  return row && { ...row, coordinates: null, reachability: reachability(row, now) };
+}
+
+/** A bearer is good while the site is active and has the identity it was made for. */
+function bearerReader(
+  sessions: ReturnType<typeof siteSessions>,
+  identities: Rows["identities"],
+  now: () => number,
+): (bearer: string) => Promise<SiteId | undefined> {
+  return async (bearer) => {
     const said = sessions.readBearer(bearer, now());
     if (!said) return undefined;
     const identity = await identities.identity(said.site);
     if (identity?.status !== "active" || identity.nkey === null) return undefined;
     return sessions.nkeyHash(identity.nkey) === said.nkeyHash ? said.site : undefined;
-  }
+  };
+}
+
+export function releaseParts(
+  parts: Pick<AppParts, "content" | "contentFolder" | "keys" | "loops" | "now">,
+  desk: Rows["releases"],
+): AppOptions["releases"] {
+  return {
+    desk,
+    shelf: shelfOf(parts.content),
+    root: trustFirstRoot(parts.keys.rootText),
+    wanBill: (from, to) => wanBytes(parts.contentFolder, from, to),
+    wakeDesired: parts.loops.wakeDesired,
+    now: parts.now,
+  };
+}
+
+function rolloutParts(parts: AppParts, { rollouts, releases }: Rows): AppOptions["rollouts"] {
+  const { now, loops } = parts;
+  return {
+    desk: rollouts,
+    words: rolloutWords(parts),
+    planner: rolloutPlanner({
+      desk: rollouts,
+      findRelease: releases.findRelease,
+      newRolloutId: () => newId(RolloutId, "r"),
+      now,
+      async wanBytes(from, to) {
+        const target = await releases.manifest(to);
+        const base = from === null ? undefined : await releases.manifest(from);
+        return target && (await wanBytes(parts.contentFolder, base, target))?.bytes;
+      },
+    }),
+    wakeLoops() {
+      loops.wakeRollouts();
+      loops.wakeDesired();
+    },
+  };
 }
 
 function siteParts(parts: AppParts, desk: ReturnType<typeof siteRows>): AppOptions["sites"] {
@@ -165,10 +191,8 @@ function siteParts(parts: AppParts, desk: ReturnType<typeof siteRows>): AppOptio
 
 function agentParts(
   parts: AppParts,
-  made: {
-    identities: ReturnType<typeof siteIdentities>;
+  made: Pick<Rows, "identities" | "releases"> & {
     sessions: ReturnType<typeof siteSessions>;
-    releases: ReturnType<typeof releaseRows>;
     limitTries: (context: Context) => void;
   },
 ): AppOptions["agents"] {
