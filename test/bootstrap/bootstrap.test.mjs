@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { watchLeftovers } from "./leftovers.mjs";
 import { matchesLock } from "./npm-packages.mjs";
-import { closingLine, countReport } from "./test-run.mjs";
+import { closingLine, countReport, splitSeeds } from "./test-run.mjs";
 
 let folder = "";
 beforeEach(() => {
@@ -18,6 +18,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 test("the closing line names skipped tests only when there are some", () => {
   expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe("12 passed, 0 failed");
   expect(closingLine({ passed: 1, failed: 2, skipped: 3 })).toBe("1 passed, 2 failed, 3 skipped");
+});
+
+test("seeds given on the command line reach randomised tests as variables", () => {
+  expect(splitSeeds(["--project", "simulation", "--seed", "17"])).toEqual({
+    rest: ["--project", "simulation"],
+    environment: { DROVER_SEED: "17" },
+  });
 });
 
 test("a file that can't be loaded and a run that ends badly count as failures", () => {

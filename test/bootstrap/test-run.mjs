@@ -8,8 +8,24 @@ import { watchLeftovers } from "./leftovers.mjs";
 import { runInFront } from "./run.mjs";
 import { complain, say } from "./say.mjs";
 
-/** Runs the projects and returns the exit code. `args` go to Vitest. */
-export async function runTests({ root, node, projects, args }) {
+/** Takes `--seed N` and `--seeds N` out of the arguments: randomised tests read them as variables. */
+export function splitSeeds(args) {
+  const names = new Map([
+    ["--seed", "DROVER_SEED"],
+    ["--seeds", "DROVER_SEEDS"],
+  ]);
+  const environment = {};
+  const rest = args.filter((arg, at) => {
+    const name = names.get(args[at - 1]);
+    if (name !== undefined) environment[name] = arg;
+    return name === undefined && !names.has(arg);
+  });
+  return { rest, environment };
+}
+
+/** Runs the projects and returns the exit code. `words` go to Vitest, seeds to the environment. */
+export async function runTests({ root, node, projects, args: words }) {
+  const { rest: args, environment: seeds } = splitSeeds(words);
   const id = `r${randomBytes(3).toString("hex")}`;
   const report = join(tmpdir(), `drover-report-${id}.json`);
   const watch = watchLeftovers(id);
@@ -22,7 +38,7 @@ export async function runTests({ root, node, projects, args }) {
       ...[join(root, "node_modules/vitest/vitest.mjs"), "run", ...wanted],
       ...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args],
     ],
-    { cwd: root, env: { ...process.env, ...watch.environment } },
+    { cwd: root, env: { ...process.env, ...seeds, ...watch.environment } },
   );
   const left = watch.collect();
   for (const sentence of left) complain(`left behind: ${sentence}`);

@@ -12,7 +12,7 @@ async function replayable(seed: number) {
   try {
     return await simulate(seed);
   } catch (error) {
-    const command = `DROVER_SEED=${seed} npx vitest run --project simulation`;
+    const command = `npm test -- --project simulation --seed ${seed}`;
     throw new Error(`seed=${seed}; replay with: ${command} (or: npm test -- --seed ${seed})`, {
       cause: error,
     });

@@ -8,7 +8,7 @@ import type { Send } from "@drover/shared/api/client";
 import { FleetError } from "@drover/shared/errors";
 import { z } from "zod";
 
-/** What a client needs; a control plane writes it as `client.json`, mode 0600. */
+/** What a client needs; a control plane writes it as `secrets/client.json`, mode 0600. */
 export const ClientFile = z.object({ url: z.url(), token: z.string().min(1), caPem: z.string() });
 export type ClientFile = z.infer<typeof ClientFile>;
 
@@ -38,7 +38,7 @@ function readClientFile(path: string): ClientFile | undefined {
 export function findConnection(flags: ConnectionFlags, env: NodeJS.ProcessEnv): ClientFile {
   const folder = flags.data ?? env["DROVER_DATA"];
   const file = folder
-    ? readClientFile(join(folder, "client.json"))
+    ? readClientFile(join(folder, "secrets", "client.json"))
     : readClientFile(join(homedir(), ".config", "drover", "client.json"));
   const url = flags.url ?? env["DROVER_URL"] ?? file?.url;
   const token = env["DROVER_TOKEN"] ?? file?.token;

@@ -118,6 +118,11 @@ export const ReportBody = z.object({
   outboxId: OutboxId,
   /** Generation of desired state applied when the report was written; 0 = none yet. */
   generation: z.number().int().min(0),
+  /**
+   * Lowest seq still in the outbox when this was sent: everything below was acknowledged once, so a
+   * centre restored from a backup does not wait for it.
+   */
+  oldestSeq: z.number().int().min(1).optional(),
   report: Report,
 });
 export type ReportBody = z.infer<typeof ReportBody>;

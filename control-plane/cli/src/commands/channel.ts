@@ -32,7 +32,7 @@ function keyFile(options: SignOptions, channel: string): StoredKey {
       exitCodes.usage,
       "no signing keys given: pass --keys DIR, the folder that keys init made",
     );
-  const path = join(folder, `release-${channel}.json`);
+  const path = join(folder, "release", `${channel}.json`);
   try {
     return StoredKey.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (cause) {

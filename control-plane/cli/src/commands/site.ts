@@ -1,5 +1,6 @@
 // `drover fleet` and `drover site …`.
 import { type FleetView, fleetApi, type SiteView } from "@drover/shared/api/fleet-api";
+import { sessionApi } from "@drover/shared/api/session-api";
 import { SiteId } from "@drover/shared/ids";
 import type { Command } from "commander";
 import { answer, type Context } from "../context.ts";
@@ -34,6 +35,10 @@ export function addSite(program: Command, context: () => Context): void {
     .action(async () => {
       await answer(context(), fleetApi.fleet, {}, fleetLines);
     });
+  program
+    .command("login-link")
+    .description("a one-time code for the console: open /login#CODE")
+    .action(() => answer(context(), sessionApi.loginLink, {}, (link) => [link.code]));
   const site = program.command("site").description("sites");
   site
     .command("list")

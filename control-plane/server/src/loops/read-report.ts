@@ -11,8 +11,6 @@ import type { IncomingReport } from "./ports.ts";
 export const reportMessageKind = "report";
 const sampleBytes = 300;
 
-/** `oldestSeq` is what newer agents add: the lowest seq that their outbox still keeps. */
-const IncomingBody = ReportBody.extend({ oldestSeq: z.number().int().min(1).optional() });
 const Position = Envelope.extend({ body: z.object({ outboxId: OutboxId }) });
 
 /** Undefined when not even the subject names a site: such a message can only be dropped. */
@@ -33,7 +31,7 @@ export function readReport(message: {
     reason: reason.slice(0, 500),
     sample: printable(bytes),
   });
-  const reading = readMessage(bytes, { kind: reportMessageKind, body: IncomingBody });
+  const reading = readMessage(bytes, { kind: reportMessageKind, body: ReportBody });
   if (!reading.ok) return reject(`${reading.reason}: ${reading.detail}`);
   const { envelope, body } = reading;
   if (envelope.site !== site) return reject(`sent as ${site}, written as ${envelope.site}`);

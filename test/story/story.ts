@@ -1,0 +1,39 @@
+// The whole story from an empty folder to a halted rollout. Used by `npm start` and by the lab's tests.
+import { actOne } from "./act-one.ts";
+import { actThree } from "./act-three.ts";
+import { actTwo } from "./act-two.ts";
+import type { Programs } from "./programs.ts";
+import { openScene, type Scene, type StoryOptions } from "./scene.ts";
+import type { StoryLog } from "./steps.ts";
+
+/** Figures of the run, for people. */
+export function tellFigures(scene: Scene): void {
+  const { log, boot, lab } = scene;
+  const seconds = (ms: number): string => (ms / 1000).toFixed(1).padStart(7);
+  log.note("time of each step, in seconds:");
+  for (const { title, ms } of log.times) log.note(`${seconds(ms)}  ${title}`);
+  if (boot)
+    log.note(`installer: ${(boot.installerBytes / 1e6).toFixed(1)} MB (kernel and initramfs)`);
+  if (lab) log.note(`lab node: ${lab.vm.use().cpuSeconds} CPU seconds in QEMU`);
+}
+
+/** Tells the story; the scene is left standing. Throws at the first outcome that is not as promised. */
+export async function tellStory(
+  options: StoryOptions,
+  log: StoryLog,
+  programs: Programs,
+  onScene: (scene: Scene) => void = () => {},
+): Promise<Scene> {
+  const scene = await openScene(options, log, programs);
+  onScene(scene);
+  try {
+    await actOne(scene);
+    await actTwo(scene);
+    await actThree(scene);
+  } catch (error) {
+    await scene.close();
+    throw error;
+  }
+  tellFigures(scene);
+  return scene;
+}
