@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { loadRecipe } from "@drover/images/build/load-recipe";
 import type { BuildId, ImageId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
 import { seededRandom } from "@drover/shared/random";
@@ -38,9 +39,11 @@ export function startBuilder(options: {
     workFolder: folder.part("builds"),
     store: content,
     async earlier(recipe) {
+      // Several recipes may make images of one name: a later version, a trial.
+      const { name } = (await loadRecipe(join(config.recipes, recipe))).recipe;
       const images = await releaseRows(sql).images();
       return images
-        .filter((image) => image.name === recipe)
+        .filter((image) => image.name === name)
         .slice(0, earlierMax)
         .map((image) => image.id);
     },

@@ -1,7 +1,10 @@
 // Evidence from sites, many reports in one transaction: stored once per (site, outbox, seq), states updated
 // only where newer, counts moved along, and the highest seq below which nothing is missing.
+
 import type { NodeId, SiteId } from "@drover/shared/ids";
 import type { Report } from "@drover/shared/messages/report";
+import postgres from "postgres";
+import { UnstorableReportError } from "../loops/errors.ts";
 import type { AcceptedReport, IncomingReport, ReportStore, StoredReports } from "../loops/ports.ts";
 import { adoptGenerations } from "./beat-rows.ts";
 import type { Sql, Transaction } from "./database.ts";
@@ -17,9 +20,19 @@ import { noteLostReports, openOutboxes, type PlacedReport, raiseAcks } from "./r
 
 export function reportStore(sql: Sql): ReportStore {
   return {
-    storeReports: (batch) =>
-      sql.begin((transaction) => storeBatch(transaction, batch)) as Promise<StoredReports>,
+    async storeReports(batch) {
+      try {
+        return await sql.begin((transaction) => storeBatch(transaction, batch));
+      } catch (error) {
+        throw isDataFault(error) ? new UnstorableReportError(error) : error;
+      }
+    },
   };
+}
+
+/** SQLSTATE classes 22 (data exception) and 54 (program limit): trying again can't help. */
+function isDataFault(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && /^(22|54)/.test(error.code);
 }
 
 async function storeBatch(
