@@ -1,4 +1,4 @@
-// Server-sent events for the console: topics to look at again, a heartbeat every 15 seconds, and an end for
+// Server-sent events for the console: topics to look at again, a sign of life every 15 seconds, and an end for
 // whoever does not read.
 import { liveEventsPath } from "@drover/shared/api/session-api";
 import type { OpenAPIHono } from "@hono/zod-openapi";
@@ -21,7 +21,7 @@ export interface LiveDesk {
     | undefined;
 }
 
-const heartbeatMs = 15_000;
+const quietMs = 15_000;
 
 export function serveLive(
   app: OpenAPIHono,
@@ -40,7 +40,7 @@ export function serveLive(
       stream.onAbort(() => listener.close());
       await stream.write(": hello\n\n");
       while (!listener.closed.aborted && !stream.aborted) {
-        const events = await listener.next(heartbeatMs);
+        const events = await listener.next(quietMs);
         if (events.length === 0) await stream.write(": still here\n\n");
         for (const { topic, id } of events)
           await stream.writeSSE({ event: topic, data: JSON.stringify({ topic, id }) });

@@ -18,6 +18,9 @@ import { RequestError } from "./problem.ts";
 /** JSON bodies are at most this large; release metadata is the largest. */
 export const bodyBytesMax = 5 * 1024 * 1024;
 
+/** A running request, for those who put the application together. */
+export type RequestContext = Context;
+
 /** The parts of an endpoint a handler is typed by. */
 interface Served {
   readonly route: Endpoint["route"];

@@ -3,7 +3,7 @@
 import type { LiveEvent } from "@drover/shared/api/session-api";
 
 export interface Listener {
-  /** Waits for what happened since the last call; an empty list is a heartbeat. */
+  /** Waits for what happened since the last call; an empty list says that nothing did. */
   next(waitMs: number): Promise<readonly LiveEvent[]>;
   readonly closed: AbortSignal;
   close(): void;

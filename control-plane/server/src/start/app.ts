@@ -3,7 +3,6 @@ import { readdir } from "node:fs/promises";
 import { BuildId, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
 import { trustFirstRoot } from "@drover/shared/trust/release-metadata";
-import type { Context } from "hono";
 import type { PeopleDesk } from "../auth/people-desk.ts";
 import { rateLimit } from "../auth/rate-limit.ts";
 import { hashSecret, newId, newSecret } from "../auth/secrets.ts";
@@ -19,6 +18,7 @@ import type { AppOptions } from "../http/app.ts";
 import { httpMetrics } from "../http/metrics.ts";
 import { RequestError } from "../http/problem.ts";
 import { rolloutPlanner } from "../http/rollout-planner.ts";
+import type { RequestContext } from "../http/serve.ts";
 import type { FleetKeys } from "../keys/init-keys.ts";
 import type { FleetSealer } from "../keys/sealer.ts";
 import type { EventHub } from "../live/event-hub.ts";
@@ -193,7 +193,7 @@ function agentParts(
   parts: AppParts,
   made: Pick<Rows, "identities" | "releases"> & {
     sessions: ReturnType<typeof siteSessions>;
-    limitTries: (context: Context) => void;
+    limitTries: (context: RequestContext) => void;
   },
 ): AppOptions["agents"] {
   const { services, now, keys, tls } = parts;
@@ -254,7 +254,7 @@ function rolloutWords({ store, now }: AppParts): AppOptions["rollouts"]["words"]
 }
 
 /** Thirty tries a minute and address for what needs no login. */
-function triesLimit(now: () => number): (context: Context) => void {
+function triesLimit(now: () => number): (context: RequestContext) => void {
   const limit = rateLimit({ triesMax: 30, windowMs: 60_000 });
   return (context) => {
     const { incoming } = (context.env ?? {}) as {

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import { FleetError } from "@drover/shared/errors";
 import { getRequestListener } from "@hono/node-server";
-import type { TlsAuthority } from "../embedded/tls-authority.ts";
 
 export class ListenError extends FleetError {
   readonly code: "port-busy" | "listen-failed";
@@ -22,7 +21,7 @@ const drainMs = 5_000;
 
 export async function listenHttps(options: {
   fetch: (request: Request) => Response | Promise<Response>;
-  tls: TlsAuthority;
+  tls: { readonly certificateFile: string; readonly keyFile: string };
   host: string;
   port: number;
 }): Promise<HttpsServer> {
