@@ -57,9 +57,14 @@ export class NodeClient implements SiteUplink {
     this.#caller = caller;
   }
 
+  /** What the site agent says of itself and this node; throws when it does not answer. */
+  greet(): Promise<HelloAnswer> {
+    return this.#call("GET", nodeApiPaths.hello, undefined, HelloAnswer);
+  }
+
   async hello(): Promise<boolean> {
     try {
-      const { site, node } = await this.#call("GET", nodeApiPaths.hello, undefined, HelloAnswer);
+      const { site, node } = await this.greet();
       return site === this.#caller.site && node === this.#caller.node;
     } catch {
       // Any failure is the answer: the site agent does not answer this node.

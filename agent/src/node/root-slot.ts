@@ -57,6 +57,19 @@ export function isChunk(index: ChunkIndex, number: number, bytes: Uint8Array): b
   );
 }
 
+/**
+ * Whether the slot holds the chunk already. An empty disk reads as zeros, and comparing is far cheaper
+ * than hashing all of it: of zeros only the longest chunk is recognised, others are written again.
+ */
+function presenceTest(index: ChunkIndex): (number: number, bytes: Uint8Array) => boolean {
+  const zeros = new Uint8Array(index.chunker.maxBytes);
+  const zerosId = sha256(zeros);
+  return (number, bytes) =>
+    Buffer.compare(bytes, zeros.subarray(0, bytes.length)) === 0
+      ? bytes.length === zeros.length && sameBytes(zerosId, chunkId(index, number))
+      : isChunk(index, number, bytes);
+}
+
 /** What a part of the disk that may be worn out gives, or nothing: then the bytes come from elsewhere. */
 function readable(read: () => Uint8Array): Uint8Array | undefined {
   try {
@@ -138,6 +151,7 @@ export async function fillRoot(request: RootSlotRequest): Promise<SlotTally> {
   const known = seeds.map((seed) => chunkNumbers(seed.index));
   const tally = { keptBytes: 0, copiedBytes: 0, fetchedBytes: 0 };
   const missing: number[] = [];
+  const isPresent = presenceTest(index);
   const offsetOf = (number: number): number =>
     runBytes(index, artefact.firstChunk, number - artefact.firstChunk);
   for (
@@ -148,7 +162,7 @@ export async function fillRoot(request: RootSlotRequest): Promise<SlotTally> {
     signal.throwIfAborted();
     const size = chunkBytes(index, number);
     const present = readable(() => root.read(offsetOf(number), size));
-    if (present && isChunk(index, number, present)) {
+    if (present && isPresent(number, present)) {
       tally.keptBytes += size;
       continue;
     }

@@ -8,14 +8,17 @@ import { findGrubenv, grubBootControl } from "@drover/shared/disk/boot-control";
 import { FleetError } from "@drover/shared/errors";
 import type { ImageId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
+import { defaultSitePolicy } from "@drover/shared/site/policy";
 import { bootMarksOf } from "../boot-marks.ts";
-import type { UpdateState } from "../core/update/state.ts";
+import { updatePolicyFor } from "../core/update/policy-for.ts";
+import { UpdateState } from "../core/update/state.ts";
 import type { BootFacts, UpdatePorts } from "../node-ports.ts";
 import { TrustKeeper, TrustMemory } from "../trust-keeper.ts";
 import { UpdateDriver } from "../update-driver.ts";
 import { openBlockDevice } from "./block-device.ts";
 import { bootFactsOf } from "./boot-facts.ts";
 import { newsBetween } from "./console-news.ts";
+import { nodeSite } from "./http-site.ts";
 import { ImageMemory } from "./image-memory.ts";
 import { nodeKeyFromSeed } from "./node-key.ts";
 import { memoryFiles, NodeIdentity, rememberTrust } from "./node-memory.ts";
@@ -26,11 +29,9 @@ import { ReportSender } from "./report-sender.ts";
 import { restarter } from "./restart-computer.ts";
 import { type ProbeAnswer, runProbes } from "./run-probes.ts";
 import { measureVerityRoot, readBootId, readLoaderWords } from "./running-system.ts";
-import { SiteCalls } from "./site-calls.ts";
 import { SiteContact } from "./site-contact.ts";
 import { diskSlotWriter } from "./slot-writer.ts";
 import { readDocument, writeDurably } from "./state-file.ts";
-import { updatePolicyOf } from "./update-policy.ts";
 
 /** The state partition does not say who this node is. */
 export class NodeMemoryError extends FleetError {
@@ -45,13 +46,16 @@ export interface NodeAgentParts {
 }
 
 export interface NodeAgent {
-  readonly boot: BootFacts;
   readonly driver: UpdateDriver;
   readonly contact: SiteContact;
 }
 
 /** Monotonic milliseconds since this boot. */
 const sinceBootMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
+
+const nonces: UpdatePorts["nonces"] = {
+  nonce: () => randomBytes(24).toString("base64url"),
+};
 
 function stateFile(path: string): UpdatePorts["stateFile"] {
   return {
@@ -105,7 +109,7 @@ export async function startNode(parts: NodeAgentParts): Promise<NodeAgent> {
   const { identity, keeper } = readMemory(stateFolder);
   const { site, node } = identity;
   const key = nodeKeyFromSeed(identity.seedHex);
-  const calls = new SiteCalls(identity.siteUrl, Date.now(), { site, node, sign: key.sign });
+  const calls = nodeSite({ baseUrl: identity.siteUrl, site, node, sign: key.sign });
   const images = new ImageMemory(stateFolder, calls, log);
   const { device, gpt, control, boot, bootId } = await openSystem(images);
   const probes = imageProbes(images);
@@ -151,23 +155,38 @@ export async function startNode(parts: NodeAgentParts): Promise<NodeAgent> {
       hello: async () => (await calls.hello()).node === node,
       askGrant: (question) => calls.askGrant(question),
     },
-    nonces: { nonce: () => randomBytes(24).toString("base64url") },
+    nonces,
   };
-  let last: UpdateState | undefined;
+  let last = readDocument(join(stateFolder, memoryFiles.update), UpdateState);
   const driver: UpdateDriver = new UpdateDriver({
     ports,
     log,
-    policy: () => updatePolicyOf(keeper.desired?.policy, keeper.trustFile),
+    policy: () =>
+      updatePolicyFor(keeper.desired?.policy ?? defaultSitePolicy, keeper.trustFile.ceilings),
     openGrant: (document) => keeper.openGrant(document),
     onChange(state) {
       for (const line of last ? newsBetween(last, state) : []) say(line);
       last = state;
     },
   });
+  await begin(driver, boot, images, say);
+  return { driver, contact };
+}
+
+/** Tells the machine what was booted, and the console what has become of it. */
+async function begin(
+  driver: UpdateDriver,
+  boot: BootFacts,
+  images: ImageMemory,
+  say: (line: string) => void,
+): Promise<void> {
+  const measured = boot.measuredImageId?.slice(0, 8) ?? "unknown";
+  say(`booted slot ${boot.slot} image ${measured} why ${boot.why}`);
   await driver.start(boot);
-  const { a, b } = driver.state.slots;
-  images.keepOnly([a.imageId, b.imageId]);
-  return { boot, driver, contact };
+  const { slots, booted, committedImageId } = driver.state;
+  images.keepOnly([slots.a.imageId, slots.b.imageId]);
+  if (committedImageId !== null && committedImageId === booted?.imageId)
+    say(`committed ${committedImageId.slice(0, 8)}`);
 }
 
 /** Ticks and talks to the site until the signal aborts. */

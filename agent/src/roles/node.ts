@@ -3,14 +3,14 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseInstallerWords } from "../core/install/installer-words.ts";
-import { jsonLog } from "../node/console-log.ts";
+import { jsonLog } from "../json-log.ts";
+import { nodeSite, strangerSite } from "../node/http-site.ts";
 import { installRun } from "../node/install-run.ts";
 import { runInstallSession } from "../node/install-session.ts";
 import { readLoaderPrograms } from "../node/loader-files.ts";
 import { keptNodeKey } from "../node/node-key.ts";
 import { stateFolder } from "../node/node-memory.ts";
 import { readFacts } from "../node/read-facts.ts";
-import { SiteCalls } from "../node/site-calls.ts";
 import { runNode, startNode } from "../node/start-node.ts";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -28,9 +28,8 @@ export async function installNode(): Promise<number> {
     words,
     key,
     readFacts,
-    stranger: new SiteCalls(words.siteUrl, Date.now()),
-    asNode: (site, node) =>
-      new SiteCalls(words.siteUrl, Date.now(), { site, node, sign: key.sign }),
+    stranger: strangerSite(words.siteUrl),
+    asNode: (site, node) => nodeSite({ baseUrl: words.siteUrl, site, node, sign: key.sign }),
     run: installRun({ words, key, loader, say, now: Date.now }),
     say,
     wait: (ms) => wait(ms),
@@ -42,12 +41,7 @@ export async function installNode(): Promise<number> {
 /** Runs the node agent of an installed system until the signal aborts. */
 export async function runNodeRole(agentVersion: string, signal: AbortSignal): Promise<void> {
   const say = (line: string): void => print(`drover-node: ${line}`);
-  const agent = await startNode({ stateFolder, agentVersion, log: jsonLog(print), say });
-  const { boot, driver } = agent;
-  const booted = driver.state.booted?.imageId ?? null;
-  say(`booted slot ${boot.slot} image ${booted?.slice(0, 8) ?? "unknown"} why ${boot.why}`);
-  const { committedImageId } = driver.state;
-  if (committedImageId !== null && committedImageId === booted)
-    say(`committed ${committedImageId.slice(0, 8)}`);
+  const log = jsonLog((text) => process.stdout.write(text));
+  const agent = await startNode({ stateFolder, agentVersion, log, say });
   await runNode(agent, signal);
 }
