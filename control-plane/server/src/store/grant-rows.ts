@@ -23,7 +23,7 @@ export function grantStore(sql: Sql): GrantStore {
     decideGrants: ({ term, requests, now }, decide) =>
       sql.begin(async (transaction) => {
         await checkFence(transaction, { kind: "loop", lease: "grants", term });
-        const decisions = decide(await readFacts(transaction, requests));
+        const decisions = decide(await readFacts(transaction, requests, now));
         const rows = decisions.flatMap((decision) =>
           decision.outcome === "granted" ? decision.rows : [],
         );
@@ -37,6 +37,7 @@ export function grantStore(sql: Sql): GrantStore {
 async function readFacts(
   transaction: Transaction,
   requests: readonly PendingGrantRequest[],
+  now: number,
 ): Promise<GrantFacts> {
   const rolloutIds = [...new Set(requests.map((each) => each.request.rolloutId))].sort();
   const siteIds = [...new Set(requests.map((each) => each.site))].sort();
@@ -52,10 +53,10 @@ async function readFacts(
     sites: await readSites(transaction, siteIds, rolloutIds),
     openGrants: await transaction<OpenGrant[]>`
       select grants.site, sites.hollow, grants.node, grants.rollout_id, sites.region, sites.pair,
-        coalesce(member.state = 'silent', false) as silent
+        ${now} - grants.granted_at
+          > coalesce((rollouts.policy -> 'gate' ->> 'silenceMs')::bigint, 0) as silent
       from grants join sites on sites.id = grants.site
-      left join rollout_sites as member
-        on member.rollout_id = grants.rollout_id and member.site = grants.site
+      left join rollouts on rollouts.id = grants.rollout_id
       where grants.outcome is null order by grants.rollout_id, grants.node`,
     earlierGrants: await transaction<EarlierGrant[]>`
       select id, rollout_id, node, outcome, armed from grants

@@ -1,6 +1,7 @@
 // What happened once at a node: its line in the timeline, and the two events that change what we know
 // beside it: an armed trial, and a finished install.
 import type { NodeEventReport } from "@drover/shared/messages/report";
+import type { GrantOutcome } from "../core/rollout/facts.ts";
 import type { Transaction } from "./database.ts";
 import { markDirty } from "./dirty-marks.ts";
 import { appendEvents } from "./events.ts";
@@ -26,6 +27,7 @@ export async function storeNodeEvents(
     })),
   );
   await markArmed(transaction, named(events, "armed"));
+  await settleGrants(transaction, events);
   await closeInstalls(transaction, named(events, "installed"));
 }
 
@@ -55,6 +57,37 @@ export async function armGrants(
       ${armed.map((each) => each.rolloutId)}::text[],
       ${armed.map((each) => each.at)}::bigint[]) as said (node, rollout_id, at)
     where grants.node = said.node and grants.rollout_id = said.rollout_id`;
+}
+
+const grantOutcomes: Partial<Record<NodeEventReport["event"], GrantOutcome>> = {
+  committed: "committed",
+  "fell-back": "fallen-back",
+  inconclusive: "inconclusive",
+};
+
+/** The event that names a grant ends it: the node's later states speak of later things. The first counts. */
+async function settleGrants(transaction: Transaction, events: readonly NodeEvent[]): Promise<void> {
+  const endings = new Map<string, { event: NodeEvent; outcome: GrantOutcome }>();
+  for (const event of events) {
+    const { node, rolloutId, grantId } = event.report;
+    const outcome = grantOutcomes[event.report.event];
+    const key = `${node} ${rolloutId} ${grantId}`;
+    if (outcome === undefined || rolloutId === null || grantId === null || endings.has(key))
+      continue;
+    endings.set(key, { event, outcome });
+  }
+  const rows = [...endings].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ending]) => ending);
+  if (rows.length === 0) return;
+  await transaction`
+    update grants set outcome = said.outcome, outcome_at = said.at
+    from unnest(${rows.map(({ event }) => event.report.node)}::text[],
+      ${rows.map(({ event }) => event.report.rolloutId)}::text[],
+      ${rows.map(({ event }) => event.report.grantId)}::text[],
+      ${rows.map(({ outcome }) => outcome)}::text[],
+      ${rows.map(({ event }) => event.receivedAt)}::bigint[])
+      as said (node, rollout_id, grant_id, outcome, at)
+    where grants.node = said.node and grants.rollout_id = said.rollout_id
+      and grants.id = said.grant_id and grants.outcome is null`;
 }
 
 /** The order to install is carried out: a node that boots the installer again is not installed again. */
