@@ -1,6 +1,7 @@
 // A whole control plane as a child process in a temporary folder, and callers for people and sites.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,14 +112,14 @@ function sendTo(url: string, caPem: string, bearer?: string): Send {
     });
 }
 
-function exchange(input: {
+export function exchange(input: {
   url: string;
   caPem: string;
   method: string;
   headers?: Record<string, string>;
   bytes?: Uint8Array;
   bearer?: string;
-}): Promise<{ status: number; text: string }> {
+}): Promise<{ status: number; text: string; headers: IncomingHttpHeaders }> {
   const login = input.bearer === undefined ? {} : { authorization: `Bearer ${input.bearer}` };
   const headers = { ...input.headers, ...login };
   return new Promise((settle, reject) => {
@@ -130,7 +131,9 @@ function exchange(input: {
         answer.setEncoding("utf8").on("data", (piece: string) => {
           text += piece;
         });
-        answer.on("end", () => settle({ status: answer.statusCode ?? 0, text }));
+        answer.on("end", () =>
+          settle({ status: answer.statusCode ?? 0, text, headers: answer.headers }),
+        );
       },
     );
     sent.on("error", reject);
