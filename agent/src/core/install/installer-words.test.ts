@@ -1,3 +1,4 @@
+// Which site agent the installer asks, as the boot script put it on the kernel command line.
 import { describe, expect, it } from "vitest";
 import { InstallerWordsError, parseInstallerWords } from "./installer-words.ts";
 
