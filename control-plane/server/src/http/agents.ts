@@ -20,6 +20,8 @@ export interface AgentIdentities {
     now: number;
   }): Promise<SiteId | undefined>;
   desiredBody(site: SiteId): Promise<DesiredBody | undefined>;
+  /** Notes that the site spoke just now. */
+  heard(site: SiteId, now: number): Promise<void>;
 }
 
 export interface AgentSessions {
@@ -58,6 +60,7 @@ export function serveAgents(server: Server, options: AgentOptions): void {
   serveIdentity(server, options);
   const { identities, metadata } = options;
   server.site(agentApi.desired, async (_call, site) => {
+    await identities.heard(site, options.now());
     const body = await identities.desiredBody(site);
     // Never read as "nothing desired": the agent keeps what it has.
     if (!body) throw notFound("a desired document of this site");
@@ -67,6 +70,7 @@ export function serveAgents(server: Server, options: AgentOptions): void {
     const foreign = body.messages.find((message) => message.site !== site);
     if (foreign)
       throw new RequestError(422, "wrong-site", "a message names another site than the caller");
+    await identities.heard(site, options.now());
     return { acks: [...(await options.ingestReports(site, body.messages))] };
   });
   server.site(agentApi.grant, ({ body }, site) => {

@@ -19,6 +19,13 @@ export function siteIdentities(sql: Sql) {
     /** Binds the nkey to the token's site; undefined when the token is unknown, expired or used by another. */
     enrol: (input: { tokenHash: string; nkey: string; agentVersion: string; now: number }) =>
       sql.begin((transaction) => enrol(transaction, input)) as Promise<SiteId | undefined>,
+    /** A site that speaks over HTTPS only is heard from all the same. */
+    async heard(site: SiteId, now: number): Promise<void> {
+      await sql`
+        insert into site_state (site, heard_at) values (${site}, ${now})
+        on conflict (site) do update set heard_at = excluded.heard_at
+        where site_state.heard_at is null or site_state.heard_at < excluded.heard_at`;
+    },
     async desiredBody(site: SiteId): Promise<DesiredBody | undefined> {
       const rows = await sql<{ body: DesiredBody | null }[]>`
         select body from site_desired where site = ${site}`;
