@@ -26,7 +26,7 @@ export async function startCentre(all: Programs, options: CentreOptions): Promis
   const args = ["--data", dataFolder, "--port", String(port), "--nats-port", String(busPort)];
   const program = all.start("control-plane", programs.server, args);
   const ready = JSON.parse(await program.line(/^\{"ready":true/, 120_000)) as { url: string };
-  return { program, url: ready.url, port, busPort, dataFolder, cli: cliFor(dataFolder) };
+  return { program, url: ready.url, port, busPort, dataFolder, cli: cliFor(dataFolder, ready.url) };
 }
 
 /** Has the centre build a recipe and follows its log. */

@@ -121,10 +121,10 @@ export function makePrograms(logFolder: string): Programs {
 export type Cli = <T>(...args: readonly string[]) => Promise<T>;
 
 /** Runs `drover --data DIR --json …`; a failure is its own sentence. `exitCodes` lists those that are answers. */
-export function cliFor(dataFolder: string, answers: readonly number[] = [0]): Cli {
+export function cliFor(dataFolder: string, url: string, answers: readonly number[] = [0]): Cli {
   return <T>(...args: readonly string[]) =>
     new Promise<T>((resolve, reject) => {
-      const words = [programs.cli, "--data", dataFolder, "--json", ...args];
+      const words = [programs.cli, "--data", dataFolder, "--url", url, "--json", ...args];
       const options = {
         maxBuffer: 64 * 1024 * 1024,
         env: { ...process.env, DROVER_DATA: dataFolder },

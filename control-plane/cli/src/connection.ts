@@ -1,5 +1,5 @@
-// Where the centre is and who we are: flags win over the environment, the environment over the file
-// a control plane leaves in its data folder.
+// Where the centre is and who we are: flags win over the environment, the environment over the files
+// of a control plane's data folder or of the person's home.
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { homedir } from "node:os";
@@ -8,7 +8,7 @@ import type { Send } from "@drover/shared/api/client";
 import { FleetError } from "@drover/shared/errors";
 import { z } from "zod";
 
-/** What a client needs; a control plane writes it as `secrets/client.json`, mode 0600. */
+/** What a client needs to call a control plane. `caPem` is empty where a public authority vouches. */
 export const ClientFile = z.object({ url: z.url(), token: z.string().min(1), caPem: z.string() });
 export type ClientFile = z.infer<typeof ClientFile>;
 
@@ -21,25 +21,42 @@ export interface ConnectionFlags {
   readonly url?: string;
 }
 
-function readClientFile(path: string): ClientFile | undefined {
-  let text: string;
+/** Where a control plane on this computer serves unless told otherwise. */
+const localUrl = "https://127.0.0.1:8443";
+
+function readIfThere(path: string): string | undefined {
   try {
-    text = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new ConnectionError(`cannot read ${path}`, { cause });
   }
-  const parsed = ClientFile.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new ConnectionError(`${path} is not a client file of a control plane`);
-  return parsed.data;
+}
+
+/** Token and authority as a control plane keeps them in its data folder. */
+function fromDataFolder(folder: string): ClientFile | undefined {
+  const token = readIfThere(join(folder, "secrets", "admin-token"))?.trim();
+  const caPem = readIfThere(join(folder, "tls", "authority.crt"));
+  return token && caPem ? { url: localUrl, token, caPem } : undefined;
+}
+
+function fromHome(): ClientFile | undefined {
+  const path = join(homedir(), ".config", "drover", "client.json");
+  const text = readIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    return ClientFile.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ConnectionError(`${path} is not a client file: it holds url, token and caPem`, {
+      cause,
+    });
+  }
 }
 
 /** Finds the centre, or says in one sentence what to give. */
 export function findConnection(flags: ConnectionFlags, env: NodeJS.ProcessEnv): ClientFile {
   const folder = flags.data ?? env["DROVER_DATA"];
-  const file = folder
-    ? readClientFile(join(folder, "secrets", "client.json"))
-    : readClientFile(join(homedir(), ".config", "drover", "client.json"));
+  const file = folder ? fromDataFolder(folder) : fromHome();
   const url = flags.url ?? env["DROVER_URL"] ?? file?.url;
   const token = env["DROVER_TOKEN"] ?? file?.token;
   const caPem = env["DROVER_CA"] ? readFileSync(env["DROVER_CA"], "utf8") : (file?.caPem ?? "");

@@ -21,14 +21,19 @@ const drainMs = 5_000;
 
 export async function listenHttps(options: {
   fetch: (request: Request) => Response | Promise<Response>;
-  tls: { readonly certificateFile: string; readonly keyFile: string };
+  /** The authority goes with the certificate: a new site knows the centre by its fingerprint alone. */
+  tls: {
+    readonly certificateFile: string;
+    readonly authorityFile: string;
+    readonly keyFile: string;
+  };
   host: string;
   port: number;
 }): Promise<HttpsServer> {
   const { tls, host, port } = options;
   const server = createServer(
     {
-      cert: readFileSync(tls.certificateFile),
+      cert: Buffer.concat([readFileSync(tls.certificateFile), readFileSync(tls.authorityFile)]),
       key: readFileSync(tls.keyFile),
       minVersion: "TLSv1.2",
     },
