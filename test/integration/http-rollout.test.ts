@@ -190,6 +190,18 @@ test("After a halt no grant is given, over the bus or HTTPS, and why says so.", 
   });
 });
 
+test("A frozen fleet starts nothing until a person unfreezes it.", async () => {
+  const { rollout, plan } = await draft(need(v3));
+  const params = { rollout: rollout.id };
+  const start = () => call(admin(), rolloutApi.startRollout, { params, body: { plan: plan.hash } });
+  await call(admin(), fleetApi.setFrozen, { body: { frozen: true, reason: "restored" } });
+  await expect(start()).rejects.toThrow(/frozen/);
+  const fleetView = await call(admin(), fleetApi.setFrozen, {
+    body: { frozen: false, reason: "looked at it" },
+  });
+  expect(fleetView.frozen).toBe(false);
+});
+
 test("A start against a plan that the fleet has left is refused.", async () => {
   const { rollout, plan } = await draft(need(v3));
   const body = { macs: ["52:54:00:00:00:02"], class: lite };

@@ -105,6 +105,15 @@ export const fleetApi = {
     caller: "person",
     result: FleetView,
   }),
+  /** A fleet freezes by itself when sites are ahead of the database; only a person unfreezes it. */
+  setFrozen: endpoint({
+    method: "put",
+    path: "/api/v1/fleet/frozen",
+    summary: "stop or allow new grants, starts and desired documents",
+    caller: "person",
+    body: z.strictObject({ frozen: z.boolean(), reason: z.string().min(1).max(500) }),
+    result: FleetView,
+  }),
   listSites: endpoint({
     method: "get",
     path: "/api/v1/sites",

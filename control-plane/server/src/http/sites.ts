@@ -60,6 +60,12 @@ export interface SiteOptions {
   readonly caFingerprint: string;
   /** Makes the bus act on a changed status. */
   readonly statusChanged: () => Promise<void>;
+  setFrozen(change: {
+    frozen: boolean;
+    now: number;
+    by: string;
+    because: readonly string[];
+  }): Promise<void>;
   readonly wakeDesired: () => void;
   readonly now: () => number;
 }
@@ -75,6 +81,12 @@ export function serveSites(server: Server, options: SiteOptions): void {
     return view(site);
   };
   server.person(fleetApi.fleet, "read", () => desk.figures(now()));
+  server.person(fleetApi.setFrozen, "release", async ({ body }, person) => {
+    const { frozen, reason } = body;
+    await options.setFrozen({ frozen, now: now(), by: person.name, because: [reason] });
+    options.wakeDesired();
+    return desk.figures(now());
+  });
   server.person(fleetApi.listSites, "read", async ({ query }) => {
     const { cursor: after = "", limit, region, hollow } = query;
     const flag = hollow === undefined ? undefined : hollow === "true";

@@ -184,6 +184,7 @@ function siteParts(parts: AppParts, desk: ReturnType<typeof siteRows>): AppOptio
       // The database has it; a bus that can't be reached is told when it is back.
       if (parts.bus.revocations.isReady()) await parts.bus.revocations.publish();
     },
+    setFrozen: parts.store.setFrozen,
     wakeDesired: parts.loops.wakeDesired,
     now: parts.now,
   };
