@@ -1,6 +1,6 @@
 // Endpoints for people and CI: fleet, sites, nodes and classes.
 import { z } from "@hono/zod-openapi";
-import { EpochMs, MacAddress, NodeClass, NodeId, SiteId } from "../ids.ts";
+import { EpochMs, ImageId, MacAddress, NodeClass, NodeId, SiteId } from "../ids.ts";
 import { NodeFacts } from "../node/facts.ts";
 import { SlotTable } from "../node/slot.ts";
 import { Refusal, UpdateReport } from "../node/update-state.ts";
@@ -21,6 +21,8 @@ export const SiteView = SiteFields.extend({
   appliedGeneration: z.number().int(),
   agentVersion: z.string().nullable(),
   nodes: z.number().int(),
+  /** Content bytes the site took from the WAN since its cache was made, by image. */
+  wanBytes: z.record(ImageId, z.number().int()),
 });
 export type SiteView = z.infer<typeof SiteView>;
 

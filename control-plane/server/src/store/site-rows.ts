@@ -1,6 +1,6 @@
 // Sites as people see and change them.
 import type { FleetView } from "@drover/shared/api/fleet-api";
-import type { SiteId } from "@drover/shared/ids";
+import type { ImageId, SiteId } from "@drover/shared/ids";
 import type { ReleaseRef } from "@drover/shared/release/release";
 import { releaseLabel } from "@drover/shared/release/release";
 import type { SitePolicy } from "@drover/shared/site/policy";
@@ -23,6 +23,7 @@ export interface SiteRow extends Omit<SiteFields, "coordinates"> {
   readonly appliedGeneration: number;
   readonly agentVersion: string | null;
   readonly nodes: number;
+  readonly wanBytes: Readonly<Record<ImageId, number>>;
 }
 
 export interface SiteFilter {
@@ -86,7 +87,8 @@ function listSites(sql: Queryable, filter: SiteFilter): Promise<SiteRow[]> {
       (sites.policy ->> 'beatMs')::int as beat_ms, state.heard_at,
       coalesce(desired.generation, 0) as generation,
       coalesce(state.generation, 0) as applied_generation, state.agent_version,
-      (select count(*)::int from nodes where nodes.site = sites.id) as nodes
+      (select count(*)::int from nodes where nodes.site = sites.id) as nodes,
+      coalesce(state.report -> 'wanBytes', '{}'::jsonb) as wan_bytes
     from sites left join site_state as state on state.site = sites.id
     left join site_desired as desired on desired.site = sites.id
     where sites.id > ${after}
