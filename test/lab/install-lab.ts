@@ -1,6 +1,17 @@
 // One site with one computer, on which whole lives of a node are played: installed over the network,
 // changed, fallen back. The test gives orders as a control plane would and reads what was reported.
-import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Report } from "@drover/shared/messages/report";
@@ -17,6 +28,8 @@ export interface InstallLab {
   readonly host: SiteHost;
   order(change: Partial<Omit<LabOrders, "generation">>): void;
   powerOn(firmware: VmFirmware): Promise<Vm>;
+  /** Flips one bit of a root file system in the site's cache; again, and it is as before. */
+  flipBit(release: number, offset: number): void;
   /** Every report the site has taken so far. */
   reports(): Report[];
   close(): Promise<void>;
@@ -24,6 +37,28 @@ export interface InstallLab {
 
 const mac = "52:54:00:77:10:01";
 const diskBytes = 1500 * 1024 * 1024;
+
+const unclassified: LabOrders = {
+  generation: 1,
+  isClassified: false,
+  installSerial: null,
+  committed: null,
+  assigned: null,
+};
+
+function flipBit(path: string, offset: number): void {
+  const file = openSync(path, "r+");
+  const byte = new Uint8Array(1);
+  readSync(file, byte, 0, 1, offset);
+  writeSync(file, Uint8Array.of((byte[0] ?? 0) ^ 1), 0, 1, offset);
+  closeSync(file);
+}
+
+function readReports(host: SiteHost): Report[] {
+  return host.console.lines
+    .filter(({ text }) => text.startsWith("report "))
+    .map(({ text }) => JSON.parse(text.slice("report ".length)) as Report);
+}
 
 /** Builds images, starts the site with its node unclassified. */
 export async function startInstallLab(options: {
@@ -44,13 +79,7 @@ export async function startInstallLab(options: {
     installerArgs: built.installerArgs,
   };
   writeFileSync(join(runFolder, "site.json"), JSON.stringify(settings));
-  let orders: LabOrders = {
-    generation: 1,
-    isClassified: false,
-    installSerial: null,
-    committed: null,
-    assigned: null,
-  };
+  let orders = unclassified;
   const keepOrders = (): void => {
     const path = join(runFolder, "orders.json");
     writeFileSync(`${path}.new`, JSON.stringify(orders));
@@ -96,9 +125,7 @@ export async function startInstallLab(options: {
         },
         { namespace, tap: "tap0", runFolder },
       ),
-    reports: () =>
-      host.console.lines
-        .filter(({ text }) => text.startsWith("report "))
-        .map(({ text }) => JSON.parse(text.slice("report ".length)) as Report),
+    flipBit: (release, offset) => flipBit(join(built.images[release] ?? "", "root.erofs"), offset),
+    reports: () => readReports(host),
   };
 }

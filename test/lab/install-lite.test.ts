@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type InstallLab, startInstallLab } from "./install-lab.ts";
 import type { Vm } from "./vm.ts";
 
+/** A place that differs between any two releases, so that its chunk has to be fetched. */
+const superblockAt = 1_030;
+
 let lab: InstallLab;
 let vm: Vm;
 
@@ -56,8 +59,15 @@ describe("a computer with an empty disk", () => {
 });
 
 describe("an installed node", () => {
-  it("changes to the assigned release: written, granted, tried, proved and committed", async () => {
+  it("refuses a flipped bit before anything is armed, with the reason", async () => {
+    lab.flipBit(1, superblockAt);
     lab.order({ assigned: 1 });
+    await lab.host.waitFor(/"node-state".*chunk \d+ of root came with wrong bytes/, 90_000);
+    expect(events()).not.toContain("armed");
+    lab.flipBit(1, superblockAt);
+  });
+
+  it("changes to the assigned release: written, granted, tried, proved and committed", async () => {
     await vm.waitFor(/drover-node: slot b written/, 60_000);
     await vm.waitFor(/drover-node: booted slot b image [0-9a-f]{8} why try/, 90_000);
     await vm.waitFor(/drover-node: committed [0-9a-f]{8}/, 60_000, lastLine(/why try/));
