@@ -75,9 +75,13 @@ export class Outbox {
     this.#backlog += rows.length;
   }
 
-  /** What should be sent now, lowest number first; calling it counts as sending. */
+  /**
+   * What should be sent now, lowest number first; calling it counts as sending. Each says which number
+   * is the oldest still kept: a centre with an older database must not wait for those before.
+   */
   async due(nowMs: number): Promise<OutboxMessage[]> {
     await this.#refill();
+    const oldestSeq = this.#window[0]?.seq;
     const due = this.#window.filter(
       (row) => row.sentAtMs === undefined || nowMs - row.sentAtMs >= resendAfterMs,
     );
@@ -86,7 +90,7 @@ export class Outbox {
       seq,
       kind: kind as Report["kind"],
       at,
-      body: ReportBody.parse(JSON.parse(text)),
+      body: { ...ReportBody.parse(JSON.parse(text)), oldestSeq },
     }));
   }
 
