@@ -87,7 +87,7 @@ function checkSeeding(scene: Scene): void {
   );
   if (!scene.lab) return;
   must(line, "the node never said that its spare slot is written");
-  const [, kept, copied, fetched] = /kept (\d+) copied (\d+) fetched (\d+)/.exec(line.text) ?? [];
+  const [, kept, copied, fetched] = /(\d+) kept, (\d+) copied, (\d+) fetched/.exec(line.text) ?? [];
   scene.log.note(
     `spare slot: ${kept} bytes kept, ${copied} copied from the booted slot, ${fetched} fetched from the site`,
   );

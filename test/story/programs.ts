@@ -54,7 +54,7 @@ function startProgram(name: string, child: ChildProcess, logFolder: string): Pro
   }
   const ended = new Promise<string>((resolve) =>
     child.once("close", (code, signal) =>
-      resolve(`${name} ended with ${signal ?? code}: ${complaints.join(" | ")}`),
+      resolve(`${name} ended with ${signal ?? code}: ${complaints.at(-1) ?? "it said nothing"}`),
     ),
   );
   return {

@@ -1,11 +1,15 @@
-// The order in which sites get a change: a salted hash, so that it is never the same sites first, and
-// one site of every stratum before the second of any, so that the first wave holds every model.
+// The order in which sites get a change: a salted hash, so that it is never the same sites first. One
+// site of every hardware model comes before all else, real ones first, so that a small canary still
+// holds every model; then one of every stratum before the second of any.
 import type { SiteId } from "@drover/shared/ids";
 import { seedOf } from "@drover/shared/random";
 
 export interface OrderedSite {
   readonly site: SiteId;
   readonly stratum: string;
+  /** Hardware models of the nodes that change. */
+  readonly model: string;
+  readonly hollow: boolean;
 }
 
 /**
@@ -27,12 +31,17 @@ export function orderSites<T extends OrderedSite>(sites: readonly T[], salt: str
   const sizes = new Map<string, number>();
   for (const { site } of placed) sizes.set(site.stratum, (sizes.get(site.stratum) ?? 0) + 1);
   const seen = new Map<string, number>();
+  const models = new Set<string>();
   const ranked = placed.map(({ site, place }) => {
     const rank = seen.get(site.stratum) ?? 0;
     seen.set(site.stratum, rank + 1);
     const share = (rank + 0.5) / (sizes.get(site.stratum) ?? 1);
+    const model = `${site.hollow} ${site.model}`;
+    const isFirstOfModel = !models.has(model);
+    models.add(model);
     // The first of each stratum comes before everything else, then strata advance in proportion.
-    return { site, place, share: rank === 0 ? 0 : share };
+    const turn = rank === 0 ? 0 : share;
+    return { site, place, share: isFirstOfModel ? (site.hollow ? -1 : -2) : turn };
   });
   return ranked.sort((a, b) => a.share - b.share || a.place - b.place).map(({ site }) => site);
 }

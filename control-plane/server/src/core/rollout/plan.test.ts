@@ -109,8 +109,29 @@ describe("the sizes of waves", () => {
 });
 
 describe("the order of sites", () => {
+  const plain = { model: "one", hollow: false };
+
+  it("puts one site of every model first, real ones before hollow ones, however many strata there are", () => {
+    const rare = { stratum: "rare", model: "rare", hollow: false };
+    const sites = fleet.map((s, index) =>
+      index === 17
+        ? { site: s.site, ...rare }
+        : {
+            site: s.site,
+            stratum: `stratum ${index % 9}`,
+            model: `model ${index % 2}`,
+            hollow: true,
+          },
+    );
+    for (let salt = 0; salt < 20; salt += 1) {
+      const first = orderSites(sites, `salt ${salt}`).slice(0, 3);
+      expect(first.map((s) => s.model).sort()).toEqual(["model 0", "model 1", "rare"]);
+      expect(first[0]?.model).toBe("rare");
+    }
+  });
+
   it("changes with the salt, so that it is never the same sites first", () => {
-    const sites = fleet.map((s) => ({ site: s.site, stratum: "one" }));
+    const sites = fleet.map((s) => ({ site: s.site, stratum: "one", ...plain }));
     const firsts = new Set(
       Array.from({ length: 60 }, (_, salt) => orderSites(sites, `salt ${salt}`)[0]?.site),
     );
@@ -121,6 +142,7 @@ describe("the order of sites", () => {
     const sites = fleet.map((s, index) => ({
       site: s.site,
       stratum: index < 30 ? "big" : "small",
+      ...plain,
     }));
     const half = orderSites(sites, "salt").slice(0, 20);
     const small = half.filter((s) => s.stratum === "small").length;

@@ -5,7 +5,7 @@ import type { ImageId, NodeClass, SiteId } from "@drover/shared/ids";
 import type { ReleaseRef } from "@drover/shared/release/release";
 import type { RolloutPolicy, Selection, WaveSize } from "@drover/shared/rollout/policy";
 import { isInRegion } from "@drover/shared/site/site";
-import { orderSites } from "./order.ts";
+import { type OrderedSite, orderSites } from "./order.ts";
 
 export interface PlanNode {
   readonly class: NodeClass | null;
@@ -54,12 +54,16 @@ export interface Plan {
 
 export function planRollout(sites: readonly PlanSite[], request: PlanRequest): Plan {
   const excluded: { site: SiteId; because: string[] }[] = [];
-  const members: { site: SiteId; stratum: string; from: PlanSite }[] = [];
+  const members: (OrderedSite & { readonly from: PlanSite })[] = [];
   for (const site of sites.toSorted((a, b) => (a.site < b.site ? -1 : 1))) {
     if (!isSelected(site, request.selection)) continue;
     const because = reasonsToLeaveOut(site, request);
     if (because.length > 0) excluded.push({ site: site.site, because });
-    else members.push({ site: site.site, stratum: stratumOf(site, request), from: site });
+    else {
+      const { site: id, hollow } = site;
+      const model = modelsOf(site, request);
+      members.push({ site: id, hollow, model, stratum: stratumOf(site, request), from: site });
+    }
   }
   const ends = waveEnds(request.policy.waves, members.length);
   const ordered = orderSites(members, request.salt).map(({ site, stratum, from }, index) => ({
@@ -125,13 +129,21 @@ function target(node: PlanNode, releases: PlanRequest["releases"]): ImageId | un
   return node.class === null ? undefined : releases[node.class]?.imageId;
 }
 
-/** Hardware models, top of the region, and where the nodes come from; hollow sites are a stratum of their own. */
-function stratumOf(site: PlanSite, { releases }: PlanRequest): string {
+/** Hardware models of the nodes that change. */
+function modelsOf(site: PlanSite, { releases }: PlanRequest): string {
   const concerned = site.nodes.filter((node) => target(node, releases) !== undefined);
-  const models = [...new Set(concerned.map((node) => node.model || "unknown"))].sort();
+  return [...new Set(concerned.map((node) => node.model || "unknown"))].sort().join("+");
+}
+
+/** Hardware models, top of the region, and where the nodes come from; hollow sites are a stratum of their own. */
+function stratumOf(site: PlanSite, request: PlanRequest): string {
+  const { releases } = request;
+  const concerned = site.nodes.filter((node) => target(node, releases) !== undefined);
   const from = [...new Set(concerned.map((node) => node.running?.slice(0, 12) ?? "none"))].sort();
   const kind = site.hollow ? "hollow" : "real";
-  return [kind, models.join("+"), site.region.split("/")[0] ?? "", from.join("+")].join(" / ");
+  return [kind, modelsOf(site, request), site.region.split("/")[0] ?? "", from.join("+")].join(
+    " / ",
+  );
 }
 
 /** Index one past the last site of each wave. Sizes that leave sites over get one more wave. */
