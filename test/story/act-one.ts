@@ -149,7 +149,7 @@ async function installLab(scene: Scene, image: ImageId): Promise<void> {
     "the lab node is classified, installed, boots v1 from its disk and commits it",
     async (progress) => {
       await centre.cli("node", "classify", lab.node, nodeClass(scene));
-    await centre.cli("node", "install", lab.node, "--reason", "a new node with an empty disk");
+      await centre.cli("node", "install", lab.node, "--reason", "a new node with an empty disk");
       const view = await untilNode(
         scene,
         lab.node,

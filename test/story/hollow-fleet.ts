@@ -14,6 +14,25 @@ export interface HollowFleet {
 
 const regions = ["emea/de/berlin", "emea/de/hamburg", "emea/fr/paris", "apac/jp/tokyo"];
 
+/** Each is a program of its own, as for a person at a terminal. */
+const registrationsAtOnce = 4;
+
+async function registerOne(
+  centre: Centre,
+  at: number,
+  input: { nodeClass: string; provingMs: number },
+): Promise<{ site: SiteId; enrolment: string }> {
+  const made = await centre.cli<{ site: SiteId; enrolment: string }>(
+    ...["site", "create", `shop ${at + 1}`, "--hollow"],
+    ...["--region", regions[at % regions.length] ?? "emea/de/berlin"],
+    ...["--proving-ms", String(input.provingMs)],
+  );
+  const tail = [at >> 8, at & 255].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+  const mac = `02:00:00:00:${tail}`;
+  await centre.cli("node", "register", made.site, "--mac", mac, "--class", input.nodeClass);
+  return made;
+}
+
 /** Registers sites with one node each; returns their ids and enrolment strings. */
 export async function registerHollow(
   centre: Centre,
@@ -21,24 +40,16 @@ export async function registerHollow(
 ): Promise<{ sites: SiteId[]; enrolments: string[] }> {
   const sites: SiteId[] = [];
   const enrolments: string[] = [];
-  for (let at = 0; at < input.count; at += 1) {
-    const region = regions[at % regions.length] ?? "emea/de/berlin";
-    const made = await centre.cli<{ site: SiteId; enrolment: string }>(
-      "site",
-      "create",
-      `shop ${at + 1}`,
-      "--region",
-      region,
-      "--hollow",
-      "--proving-ms",
-      String(input.provingMs),
-    );
-    const mac = `02:00:00:00:${(at >> 8).toString(16).padStart(2, "0")}:${(at & 255).toString(16).padStart(2, "0")}`;
-    await centre.cli("node", "register", made.site, "--mac", mac, "--class", input.nodeClass);
-    sites.push(made.site);
-    enrolments.push(made.enrolment);
-    input.progress(`${at + 1} of ${input.count} sites registered`);
-  }
+  const waiting = Array.from({ length: input.count }, (_, at) => at);
+  const register = async (): Promise<void> => {
+    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+      const made = await registerOne(centre, at, input);
+      sites.push(made.site);
+      enrolments.push(made.enrolment);
+      input.progress(`${sites.length} of ${input.count} sites registered`);
+    }
+  };
+  await Promise.all(Array.from({ length: registrationsAtOnce }, register));
   return { sites, enrolments };
 }
 
