@@ -12,6 +12,7 @@ import {
   verifyDeltaHeaderFrame,
 } from "@drover/shared/chunk/delta-codec";
 import { ChunkDigestError } from "@drover/shared/chunk/errors";
+import { requestGapBytes } from "@drover/shared/chunk/fetch-ranges";
 import { decodeIndex, parseIndexHeader } from "@drover/shared/chunk/index-codec";
 import { type PackTable, parsePackTable } from "@drover/shared/chunk/pack-table";
 import { FleetError } from "@drover/shared/errors";
@@ -23,8 +24,6 @@ export class ImageFetchError extends FleetError {
   readonly code = "image-fetch-failed";
 }
 
-/** Frames closer than this share a request: cheaper than another round trip. */
-const gapBytesMax = 8 * 1024;
 const packTableBytesMax = 64 * 1024 * 1024;
 
 /** The manifest an image id names. */
@@ -144,7 +143,7 @@ async function fillFromPacks(input: {
       table,
       sources,
       right: (number) => known.has(number),
-      gapBytesMax,
+      gapBytesMax: requestGapBytes,
     });
     onProgress(plan);
     const ports = portsOf(source, target, bases);

@@ -27,14 +27,18 @@ import { expand } from "./zstd.ts";
 /** A folder of content. */
 export class ContentReader {
   readonly #folder: string;
+  readonly #onBytes: (bytes: number) => void;
 
-  constructor(folder: string) {
+  /** `onBytes` is told what each read would have cost over the wire. */
+  constructor(folder: string, onBytes: (bytes: number) => void = () => {}) {
     this.#folder = folder;
+    this.#onBytes = onBytes;
   }
 
   /** A whole small object. Throws {@link ChunkDigestError} when it holds other bytes than named. */
   async object(name: ContentName): Promise<Uint8Array> {
     const bytes = await readFile(join(this.#folder, contentPath(name)));
+    this.#onBytes(bytes.length);
     if (sha256Hex(bytes) !== name.digest) {
       throw new ChunkDigestError(`${contentPath(name)} has other bytes than named`);
     }
@@ -50,6 +54,7 @@ export class ContentReader {
         const piece = new Uint8Array(Math.min(end - at, 1024 * 1024));
         const { bytesRead } = await handle.read(piece, 0, piece.length, at);
         if (bytesRead === 0) return;
+        this.#onBytes(bytesRead);
         yield piece.subarray(0, bytesRead);
         at += bytesRead;
       }
@@ -89,7 +94,9 @@ export class ContentReader {
   }
 
   async #pointer(path: string): Promise<ContentPointer> {
-    return parseContentPointer(await readFile(join(this.#folder, path), "utf8"));
+    const bytes = await readFile(join(this.#folder, path));
+    this.#onBytes(bytes.length);
+    return parseContentPointer(bytes.toString("utf8"));
   }
 
   async #bytes(name: ContentName, offset: number, sizeBytes: number): Promise<Uint8Array> {

@@ -4,6 +4,9 @@
 import type { ContentName } from "./content-layout.ts";
 
 /** One frame and the chunks it gives. */
+/** Frames of packs closer than this share a request: cheaper than another round trip. */
+export const requestGapBytes = 8 * 1024;
+
 export interface FrameUse {
   /** The pack or delta object that holds the frame. */
   readonly object: ContentName;

@@ -48,7 +48,7 @@ export interface ReleaseOptions {
   /** The exact plan; undefined when an index is missing. */
   wanBill(
     from: Manifest | undefined,
-    to: Manifest,
+    to: { readonly id: ImageId; readonly manifest: Manifest },
   ): Promise<Omit<WanBill, "from" | "to"> | undefined>;
   readonly wakeDesired: () => void;
   readonly now: () => number;
@@ -68,10 +68,10 @@ export function serveReleases(server: Server, options: ReleaseOptions): void {
     return { missing };
   });
   server.person(releaseApi.wanBill, "read", async ({ params, query }) => {
-    const to = await desk.manifest(params.image);
+    const manifest = await desk.manifest(params.image);
     const from = query.from === undefined ? undefined : await desk.manifest(query.from);
-    if (!to || (query.from !== undefined && !from)) throw notFound("one of these images");
-    const bill = await options.wanBill(from, to);
+    if (!manifest || (query.from !== undefined && !from)) throw notFound("one of these images");
+    const bill = await options.wanBill(from, { id: params.image, manifest });
     if (!bill) throw conflict("index-missing", "the chunk index of the image is not in the store");
     return { from: query.from ?? null, to: params.image, ...bill };
   });

@@ -159,9 +159,10 @@ function rolloutParts(parts: AppParts, { rollouts, releases }: Rows): AppOptions
       newRolloutId: () => newId(RolloutId, "r"),
       now,
       async wanBytes(from, to) {
-        const target = await releases.manifest(to);
+        const manifest = await releases.manifest(to);
         const base = from === null ? undefined : await releases.manifest(from);
-        return target && (await wanBytes(parts.contentFolder, base, target))?.bytes;
+        if (!manifest) return undefined;
+        return (await wanBytes(parts.contentFolder, base, { id: to, manifest }))?.bytes;
       },
     }),
     wakeLoops() {
