@@ -15,10 +15,14 @@ export class CallFailedError extends Error {
   }
 }
 
+/** A call without an answer by then failed; the page says so instead of waiting for ever. */
+const answerMsMax = 15_000;
+
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   let answer: Response;
   try {
-    answer = await fetch(path, { ...init, credentials: "same-origin" });
+    const signal = AbortSignal.timeout(answerMsMax);
+    answer = await fetch(path, { ...init, signal, credentials: "same-origin" });
   } catch {
     throw new CallFailedError(0, "the control plane does not answer");
   }
@@ -52,7 +56,7 @@ export const api = {
   login: (code: string) => post<{ name: string }>("/api/v1/sessions", { code }),
   me: () => ask<{ name: string; roles: string[] }>("/api/v1/me"),
   fleet: () => ask<FleetView>("/api/v1/fleet"),
-  sites: () => ask<{ items: SiteView[] }>("/api/v1/sites?limit=200"),
+  sites: () => ask<{ items: SiteView[]; nextCursor: string | null }>("/api/v1/sites?limit=200"),
   rollouts: () => ask<{ items: RolloutView[] }>("/api/v1/rollouts"),
   rollout: (id: string) => ask<RolloutView>(`/api/v1/rollouts/${id}`),
   rolloutSites: (id: string) => ask<{ items: SiteStanding[] }>(`/api/v1/rollouts/${id}/sites`),

@@ -1,20 +1,13 @@
 // The console's composition root: queries, routes and the live line.
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  Link,
-  Outlet,
-  RouterProvider,
-} from "@tanstack/react-router";
-import { StrictMode, useEffect } from "react";
+import { createRootRoute, createRoute, createRouter, RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { CallFailedError } from "./api.ts";
-import { openLive, useLine } from "./live.ts";
 import { FleetPage } from "./pages/fleet-page.tsx";
 import { LoginPage } from "./pages/login-page.tsx";
 import { RolloutPage } from "./pages/rollout-page.tsx";
+import { Frame } from "./parts/frame.tsx";
 import "./style.css";
 
 const queries = new QueryClient({
@@ -27,24 +20,6 @@ const queries = new QueryClient({
   // Polling is the safety net under the event line.
   defaultOptions: { queries: { retry: 1, refetchInterval: 15_000, staleTime: 500 } },
 });
-
-function Frame() {
-  const line = useLine();
-  useEffect(() => (window.location.pathname === "/login" ? undefined : openLive(queries)), []);
-  return (
-    <>
-      <nav>
-        <Link to="/">Drover</Link>
-        <span className={`line ${line}`} role="status">
-          {line === "live" ? "live" : line === "broken" ? "not live: reconnecting" : "connecting"}
-        </span>
-      </nav>
-      <main>
-        <Outlet />
-      </main>
-    </>
-  );
-}
 
 const root = createRootRoute({ component: Frame });
 const routes = [

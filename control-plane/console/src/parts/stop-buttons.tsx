@@ -17,6 +17,7 @@ const says: Record<StopWord, { does: string; undo: string }> = {
   },
 };
 
+/** Words that mean something now: nothing that is over, drafted or already halted can be halted. */
 const offered = (phase: RolloutView["state"]["phase"]): readonly StopWord[] => {
   if (phase === "running") return ["pause", "halt"];
   return phase === "paused" ? ["resume", "halt"] : [];
@@ -42,9 +43,10 @@ export function StopButtons({ rollout }: { rollout: RolloutView }) {
     event.preventDefault();
     action.mutate(String(new FormData(event.currentTarget).get("reason")));
   };
+  const words = offered(rollout.state.phase);
   return (
     <div className="stop">
-      {offered(rollout.state.phase).map((each) => (
+      {words.map((each) => (
         <button key={each} type="button" className={each} onClick={() => open(each)}>
           {each}
         </button>

@@ -8,7 +8,10 @@ export function WaveBar({ wave }: { wave: RolloutView["waves"][number] }) {
   return (
     <section className="wave" aria-label={`wave ${wave.wave + 1}`}>
       <h3>
-        Wave {wave.wave + 1} <small>{wave.sites} sites</small>
+        Wave {wave.wave + 1}{" "}
+        <small>
+          {wave.sites} {wave.sites === 1 ? "site" : "sites"}
+        </small>
       </h3>
       <div className="bar" aria-hidden="true">
         {present.map((state) => (
