@@ -7,7 +7,7 @@ import { describeError } from "@drover/shared/errors";
 import { startCentre } from "./centre.ts";
 import { buildConsole } from "./console-bundle.ts";
 import { makePrograms } from "./programs.ts";
-import type { Scene, StoryOptions } from "./scene.ts";
+import { bundleAgent, type Scene, type StoryOptions } from "./scene.ts";
 import { type StoryLog, storyLog } from "./steps.ts";
 import { tellStory } from "./story.ts";
 
@@ -118,6 +118,7 @@ async function serveOnly(options: Options, folder: string, log: StoryLog): Promi
   const programs = makePrograms(join(folder, "log"));
   const stop = interrupted();
   try {
+    await bundleAgent();
     const centre = await log.step("control plane comes up", () =>
       startCentre(programs, {
         dataFolder: join(folder, "data"),
@@ -142,7 +143,9 @@ async function tellAddress(
 ): Promise<void> {
   const { code } = await cli<{ code: string }>("login-link");
   log.note(`Console: ${url}/login#${code}`);
-  log.note(`Command line: npx drover --data ${join(folder, "data")} fleet`);
+  // Without --url the command line takes the usual port.
+  const where = url === "https://127.0.0.1:8443" ? "" : ` --url ${url}`;
+  log.note(`Command line: npx drover --data ${join(folder, "data")}${where} fleet`);
   log.note("Ctrl-C stops everything that was started here; nothing is lost.");
 }
 

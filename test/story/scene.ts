@@ -49,9 +49,13 @@ export interface BootFiles {
   readonly installerBytes: number;
 }
 
-/** Bundles the agent and builds what a site hands to firmware. */
-export async function makeBootFiles(folder: string): Promise<BootFiles> {
+/** The agent as one file: the centre puts it into images, the installer runs it. */
+export async function bundleAgent(): Promise<void> {
   await run(process.execPath, [join(root, "agent/build.mjs")]);
+}
+
+/** Builds what a site hands to firmware. */
+async function makeBootFiles(folder: string): Promise<BootFiles> {
   const out = join(folder, "boot");
   rmSync(out, { recursive: true, force: true });
   const words = [
@@ -85,6 +89,7 @@ export async function openScene(
     await programs.stopAll();
   };
   try {
+    await bundleAgent();
     const centre = await log.step("control plane comes up, with Postgres and NATS of its own", () =>
       startCentre(programs, {
         dataFolder: join(options.folder, "data"),
