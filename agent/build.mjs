@@ -10,6 +10,8 @@ const bytesMax = 3 * 1024 * 1024;
 await build({
   entryPoints: [fileURLToPath(new URL("./src/main.ts", import.meta.url))],
   outfile,
+  // Paths of CommonJS modules end up in the bundle; they must not depend on where the build was started.
+  absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
   bundle: true,
   platform: "node",
   format: "esm",

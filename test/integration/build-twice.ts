@@ -1,0 +1,82 @@
+// Builds an image twice from empty caches under circumstances that must not matter: the second time the
+// checkout lies in another folder, and user, file mode mask, time zone, working folder and date differ.
+import { execFile } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { promisify } from "node:util";
+
+const checkout = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+
+export interface Built {
+  readonly imageId: string;
+  readonly manifest: unknown;
+  /** Every file a site may fetch, by path; those below `content` are named by their digests. */
+  readonly content: ReadonlyMap<string, string>;
+  readonly ms: number;
+}
+
+/** Bundles the agent of the checkout at `home` and builds `recipe` with it; the folder takes all output. */
+function buildScript(before: string): string {
+  return `set -eu
+recipe=$1 home=$2 folder=$3 node=$4
+${before}
+"$node" "$home/agent/build.mjs" >&2
+exec "$node" $clock "$home/images/src/main.ts" image "$recipe" --out "$folder/out" \\
+  --cache "$folder/cache" --agent "$home/agent/dist/agent.mjs" --relock when-missing`;
+}
+
+const here = buildScript("clock= ; umask 022; export TZ=UTC");
+const there = buildScript(`clock="--import $home/test/integration/late-clock.ts"
+umask 077; export TZ=Pacific/Chatham LC_ALL=C; cd "$home/agent"`);
+
+// The outer shell may mount because it is root of its own namespace; the inner one is nobody there.
+const elsewhere = `set -eu
+mount --bind "$5" "$2"
+mount -t tmpfs none "$2/agent/dist"
+exec unshare --user --map-user=65534 --map-group=65534 -- sh -c "$6" build "$1" "$2" "$3" "$4"`;
+
+async function finish(folder: string, words: readonly [string, ...string[]]): Promise<Built> {
+  const startedAt = performance.now();
+  const [program, ...args] = words;
+  const { stdout } = await run(program, args, { maxBuffer: 64 * 1024 * 1024 });
+  const { imageId } = JSON.parse(stdout) as { imageId: string };
+  const out = join(folder, "out");
+  const manifest: unknown = JSON.parse(
+    readFileSync(join(out, "content/manifest", imageId), "utf8"),
+  );
+  return { imageId, manifest, content: contentOf(out), ms: performance.now() - startedAt };
+}
+
+/** Sizes of objects, which their names hold to their bytes; of pointers the text itself. */
+function contentOf(out: string): Map<string, string> {
+  const files = readdirSync(out, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(out, join(entry.parentPath, entry.name)))
+    .sort();
+  const told = (path: string): string =>
+    path.startsWith("pointer/")
+      ? readFileSync(join(out, path), "utf8")
+      : `${statSync(join(out, path)).size} bytes`;
+  return new Map(files.map((path) => [path, told(path)]));
+}
+
+/** Where the checkout is, as the user who runs this. */
+export async function buildHere(recipe: string, folder: string): Promise<Built> {
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(join(checkout, "agent/dist"), { recursive: true });
+  const words = [recipe, checkout, folder, process.execPath];
+  return await finish(folder, ["sh", "-c", here, "build", ...words]);
+}
+
+/** With the checkout at another place, as another user, 400 days later. */
+export async function buildElsewhere(recipe: string, folder: string): Promise<Built> {
+  const home = join(folder, "some/other/place");
+  mkdirSync(home, { recursive: true });
+  mkdirSync(join(checkout, "agent/dist"), { recursive: true });
+  const words = [recipe, home, folder, process.execPath, checkout, there];
+  return await finish(folder, [
+    ...(["unshare", "--user", "--map-root-user", "--mount"] as const),
+    ...["sh", "-c", elsewhere, "build", ...words],
+  ]);
+}
