@@ -183,6 +183,11 @@ async function insertMembers(
       ${jsonTexts(members.map((each) => each.before))}::text[]::jsonb[]) as member`;
 }
 
+/** Why the rollout itself stands where it does now; moves of single sites do not change that. */
+function rolloutReasons(write: RolloutWrite): readonly string[] | undefined {
+  return write.events.findLast((event) => event.site === null)?.because.slice(1);
+}
+
 async function saveStep(transaction: Transaction, write: RolloutWrite): Promise<void> {
   await checkFence(transaction, write.fence);
   const rows = await transaction<{ version: number }[]>`
@@ -191,11 +196,12 @@ async function saveStep(transaction: Transaction, write: RolloutWrite): Promise<
   if (found === undefined) throw new UnknownSubjectError(write.id);
   if (found !== write.expectedVersion)
     throw new VersionConflictError(write.id, write.expectedVersion, found);
+  const reasons = rolloutReasons(write);
   await transaction`
     update rollouts set state = ${asJson(transaction, write.state)}, phase = ${write.state.phase},
       epoch = ${write.epoch}, version = version + 1,
       accepted_failed = ${write.accepted.failed}, accepted_silent = ${write.accepted.silent},
-      because = ${asJson(transaction, write.events.at(-1)?.because ?? [])}
+      because = ${reasons ? asJson(transaction, reasons) : transaction`because`}
     where id = ${write.id}`;
   await saveSites(transaction, write);
   await transaction`

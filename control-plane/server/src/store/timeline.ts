@@ -23,6 +23,12 @@ export function timelineRows(sql: Sql) {
         select because from site_desired where site = ${site}`;
       return rows[0]?.because ?? [];
     },
+    /** What the site itself last said it cannot do, e.g. content or documents it refused. */
+    async siteBecause(site: SiteId): Promise<readonly string[]> {
+      const rows = await sql<{ because: string[] | null }[]>`
+        select report -> 'because' as because from site_state where site = ${site}`;
+      return rows[0]?.because ?? [];
+    },
     /** Where the site stands in rollouts that are not over. */
     memberships: (site: SiteId) =>
       sql<{ rollout: string; phase: string; state: string; because: string[] }[]>`
