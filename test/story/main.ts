@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { describeError } from "@drover/shared/errors";
 import { startCentre } from "./centre.ts";
 import { buildConsole } from "./console-bundle.ts";
-import { makePrograms } from "./programs.ts";
+import { makePrograms, type Programs, programs } from "./programs.ts";
 import { bundleAgent, type Scene, type StoryOptions } from "./scene.ts";
 import { type StoryLog, storyLog } from "./steps.ts";
 import { tellStory } from "./story.ts";
@@ -88,9 +88,9 @@ async function tell(
   log: StoryLog,
   stop: Promise<string>,
 ): Promise<Scene | undefined> {
-  const programs = makePrograms(join(options.folder, "log"));
+  const all = makePrograms(join(options.folder, "log"));
   let scene: Scene | undefined;
-  const telling = tellStory(options, log, programs, (made) => {
+  const telling = tellStory(options, log, all, (made) => {
     scene = made;
   });
   const outcome = await Promise.race([telling, stop]);
@@ -99,7 +99,7 @@ async function tell(
   // The telling fails at whatever it was waiting for; that failure is the wanted end.
   telling.catch(() => undefined);
   await scene?.close();
-  await programs.stopAll();
+  await all.stopAll();
   return undefined;
 }
 
@@ -115,24 +115,33 @@ async function once(options: Options, log: StoryLog): Promise<number> {
 }
 
 async function serveOnly(options: Options, folder: string, log: StoryLog): Promise<number> {
-  const programs = makePrograms(join(folder, "log"));
+  const all = makePrograms(join(folder, "log"));
   const stop = interrupted();
   try {
     await bundleAgent();
     const centre = await log.step("control plane comes up", () =>
-      startCentre(programs, {
+      startCentre(all, {
         dataFolder: join(folder, "data"),
         port: Number(options.port ?? 8443),
         busPort: Number(options["bus-port"] ?? 4222),
       }),
     );
+    resumeHollow(all, folder, log);
     await tellAddress(centre.cli, centre.url, folder, log);
     const why = await Promise.race([stop, centre.program.ended]);
     if (why !== "SIGINT" && why !== "SIGTERM") throw new Error(why);
     return 0;
   } finally {
-    await programs.stopAll();
+    await all.stopAll();
   }
+}
+
+/** Hollow sites of an earlier story come back to life from their folder. */
+function resumeHollow(all: Programs, folder: string, log: StoryLog): void {
+  const config = join(folder, "hollow", "hollow.json");
+  if (!existsSync(config)) return;
+  all.start("hollow", programs.agent, ["rehearse", "--config", config]);
+  log.note("The hollow sites of the story run again; its lab site stays off.");
 }
 
 async function tellAddress(
