@@ -1,14 +1,16 @@
 // Builds an image twice from empty caches under circumstances that must not matter: the second time the
 // checkout lies in another folder, and user, file mode mask, time zone, working folder and date differ.
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
+import { expect } from "vitest";
 
 const checkout = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 
-export interface Built {
+interface Built {
   readonly imageId: string;
   readonly manifest: unknown;
   /** Every file a site may fetch, by path; those below `content` are named by their digests. */
@@ -62,7 +64,7 @@ function contentOf(out: string): Map<string, string> {
 }
 
 /** Where the checkout is, as the user who runs this. */
-export async function buildHere(recipe: string, folder: string): Promise<Built> {
+async function buildHere(recipe: string, folder: string): Promise<Built> {
   mkdirSync(folder, { recursive: true });
   mkdirSync(join(checkout, "agent/dist"), { recursive: true });
   const words = [recipe, checkout, folder, process.execPath];
@@ -70,7 +72,7 @@ export async function buildHere(recipe: string, folder: string): Promise<Built> 
 }
 
 /** With the checkout at another place, as another user, 400 days later. */
-export async function buildElsewhere(recipe: string, folder: string): Promise<Built> {
+async function buildElsewhere(recipe: string, folder: string): Promise<Built> {
   const home = join(folder, "some/other/place");
   mkdirSync(home, { recursive: true });
   mkdirSync(join(checkout, "agent/dist"), { recursive: true });
@@ -79,4 +81,20 @@ export async function buildElsewhere(recipe: string, folder: string): Promise<Bu
     ...(["unshare", "--user", "--map-root-user", "--mount"] as const),
     ...["sh", "-c", elsewhere, "build", ...words],
   ]);
+}
+
+/** Builds `recipe` twice and expects the same image, and the same objects to distribute it with. */
+export async function expectSameTwice(recipe: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "drover-twice-"));
+  try {
+    const first = await buildHere(recipe, join(folder, "first"));
+    const second = await buildElsewhere(recipe, join(folder, "second"));
+    const seconds = [first, second].map(({ ms }) => `${(ms / 1000).toFixed(1)} s`);
+    process.stdout.write(`${recipe} is ${first.imageId}, built in ${seconds.join(" and ")}\n`);
+    expect(second.manifest).toEqual(first.manifest);
+    expect(second.imageId).toBe(first.imageId);
+    expect(second.content).toEqual(first.content);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
