@@ -15,7 +15,7 @@ export interface TrustSyncParts {
   readonly send: Send;
   readonly log: Log;
   keep(memory: TrustMemory): Promise<void>;
-  /** Told after something changed and is durable. */
+  /** Told after something changed and is durable, or was refused for another reason than before. */
   onChange(): void;
 }
 
@@ -24,6 +24,8 @@ export class TrustSync {
   #turn: Promise<void> = Promise.resolve();
   /** Why the newest desired document was refused; undefined when it was taken. */
   refusedBecause: string | undefined;
+  /** Why release metadata that desired state points at is not known yet; undefined when it is. */
+  metadataBecause: string | undefined;
 
   constructor(parts: TrustSyncParts) {
     this.#parts = parts;
@@ -79,14 +81,18 @@ export class TrustSync {
   async #settle(isNew: boolean): Promise<void> {
     const { keeper, log } = this.#parts;
     const before = keeper.memory;
+    const becauseBefore = this.metadataBecause;
     try {
       await this.#fetchMetadata();
+      this.metadataBecause = undefined;
     } catch (error) {
-      log.warn({ error: describeError(error) }, "release metadata could not be brought up to date");
+      const because = describeError(error);
+      this.metadataBecause = because;
+      log.warn({ error: because }, "release metadata could not be brought up to date");
     }
-    if (!isNew && keeper.memory === before) return;
-    await this.#parts.keep(keeper.memory);
-    this.#parts.onChange();
+    const isChanged = isNew || keeper.memory !== before;
+    if (isChanged) await this.#parts.keep(keeper.memory);
+    if (isChanged || this.metadataBecause !== becauseBefore) this.#parts.onChange();
   }
 
   async #fetchMetadata(): Promise<void> {
@@ -120,7 +126,9 @@ export class TrustSync {
   }
 
   #refuse(because: string): void {
+    const isNews = this.refusedBecause !== because;
     this.refusedBecause = because;
     this.#parts.log.warn({ because }, "desired state was refused");
+    if (isNews) this.#parts.onChange();
   }
 }

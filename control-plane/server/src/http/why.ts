@@ -18,6 +18,7 @@ export interface Timeline {
   ofNode(node: NodeId, limit: number): Promise<Event[]>;
   ofRollout(rollout: RolloutId, limit: number): Promise<Event[]>;
   desiredBecause(site: SiteId): Promise<readonly string[]>;
+  siteBecause(site: SiteId): Promise<readonly string[]>;
   memberships(
     site: SiteId,
   ): Promise<{ rollout: string; phase: string; state: string; because: string[] }[]>;
@@ -42,6 +43,7 @@ export function serveWhy(server: Server, options: WhyOptions): void {
     const memberships = await timeline.memberships(site.id);
     const because = [
       ...siteReasons(site, memberships),
+      ...(await timeline.siteBecause(site.id)).map(siteSays),
       ...(await timeline.desiredBecause(site.id)),
     ];
     const events = await timeline.ofSite(site.id, eventsMax);
@@ -51,7 +53,11 @@ export function serveWhy(server: Server, options: WhyOptions): void {
     const node = await options.node(params.node);
     if (!node) throw notFound(`the node ${params.node}`);
     const memberships = await timeline.memberships(node.site);
-    const because = [...nodeReasons(node), ...memberships.map(membershipLine)];
+    const because = [
+      ...nodeReasons(node),
+      ...memberships.map(membershipLine),
+      ...(await timeline.siteBecause(node.site)).map(siteSays),
+    ];
     const events = await timeline.ofNode(node.id, eventsMax);
     return answer(`node ${node.id}`, nodeHeadline(node), because, events);
   });
@@ -77,6 +83,8 @@ function answer(
     events: events.map((event) => ({ ...event, because: [...event.because] })),
   };
 }
+
+const siteSays = (reason: string): string => `the site says: ${reason}`;
 
 type Membership = Awaited<ReturnType<Timeline["memberships"]>>[number];
 
