@@ -106,6 +106,7 @@ export class SiteRuntime {
       agentVersion,
       generation: () => keeper.generation,
       beatMs: () => keeper.desired?.policy.beatMs ?? defaultSitePolicy.beatMs,
+      onJoined: () => void this.#repeatStates(),
       openBus: (handlers) =>
         connectBus({
           site,
@@ -257,12 +258,22 @@ export class SiteRuntime {
     return kept;
   }
 
+  async #repeatStates(): Promise<void> {
+    try {
+      await this.service.repeatStates();
+    } catch (error) {
+      this.#parts.log.error({ error: describeError(error) }, "states could not be reported again");
+    }
+  }
+
   async #reportState(): Promise<void> {
     const { agentVersion } = this.#parts;
     this.#rssBytesMax = Math.max(this.#rssBytesMax, process.memoryUsage.rss());
     const because = [...this.#cacheBecause];
     if (this.#trust.refusedBecause)
       because.push(`desired state refused: ${this.#trust.refusedBecause}`);
+    if (this.#trust.metadataBecause)
+      because.push(`release metadata refused or not reached: ${this.#trust.metadataBecause}`);
     if (this.#session.refusedBecause)
       because.push(`the centre refuses the site: ${this.#session.refusedBecause}`);
     await this.service.report({

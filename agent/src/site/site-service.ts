@@ -46,6 +46,8 @@ export class SiteService {
   readonly #installed: Map<string, number>;
   readonly #states: Map<NodeId, NodeStateReport>;
   readonly #inventoriedAtMs = new Map<NodeId, number>();
+  /** Nodes whose reports are being kept right now. */
+  readonly #taking = new Map<NodeId, number>();
 
   private constructor(
     parts: SiteServiceParts,
@@ -143,11 +145,20 @@ export class SiteService {
 
   /** Takes reports of one node about itself; anything about others is refused as a whole. */
   async takeReports(node: NodeId, reports: readonly Report[]): Promise<void> {
-    const { store, clock } = this.#parts;
     for (const report of reports) {
       if (report.kind === "site-state" || report.node !== node)
         throw new NodeRefusedError(403, "report-refused", "a node reports only about itself");
     }
+    this.#taking.set(node, (this.#taking.get(node) ?? 0) + 1);
+    try {
+      await this.#keepReports(node, reports);
+    } finally {
+      this.#taking.set(node, (this.#taking.get(node) ?? 1) - 1);
+    }
+  }
+
+  async #keepReports(node: NodeId, reports: readonly Report[]): Promise<void> {
+    const { store, clock } = this.#parts;
     await this.#append(reports);
     for (const report of reports) {
       if (report.kind === "node-event" && report.event === "installed")
@@ -157,6 +168,15 @@ export class SiteService {
       this.#desk().heardOf(node, report.update.phase);
       await store.keepNodeState(report, clock.now());
     }
+  }
+
+  /**
+   * Says again how every node is: a centre whose database was put back does not know it any more. Nodes
+   * that report at this moment are left out, so that nothing older follows what they say.
+   */
+  async repeatStates(): Promise<void> {
+    const settled = [...this.#states].filter(([node]) => (this.#taking.get(node) ?? 0) === 0);
+    await this.#append(settled.map(([, report]) => report));
   }
 
   /** An install is ordered for the node and has not been carried out yet. */

@@ -35,6 +35,8 @@ export interface UplinkParts {
   readonly agentVersion: string;
   generation(): number;
   beatMs(): number;
+  /** The bus was joined, or joined again: the centre may have been restored meanwhile. */
+  onJoined(): void;
   /** Opens the bus with the handlers given; throws when it cannot be reached. */
   openBus(handlers: {
     onPush(bytes: Uint8Array): void;
@@ -50,6 +52,7 @@ export class UplinkError extends FleetError {
 
 const desiredEveryMs = 600_000;
 const fallbackEveryMs = 60_000;
+const metadataRetryMs = 30_000;
 const retryEveryMs = 5_000;
 const busRetryMaxMs = 120_000;
 const sendEveryMs = 1_000;
@@ -61,6 +64,7 @@ export class Uplink {
   #bus: SiteBus | undefined;
   #wakeSender: (() => void) | undefined;
   #desiredDueAt = 0;
+  #metadataDueAt = 0;
   #busFailures = 0;
   #busDueAtMs = 0;
 
@@ -140,6 +144,10 @@ export class Uplink {
       const everyMs = this.isOnBus() ? desiredEveryMs : fallbackEveryMs;
       this.#desiredDueAt = now + jitteredMs(everyMs, 0.2, random);
     }
+    if (this.#parts.trust.metadataBecause && now >= this.#metadataDueAt) {
+      this.#metadataDueAt = now + jitteredMs(metadataRetryMs, 0.2, random);
+      await this.#parts.trust.refresh();
+    }
     return jitteredMs(retryEveryMs, 0.3, random);
   }
 
@@ -148,6 +156,7 @@ export class Uplink {
     const onConnected = (): void => {
       this.#desiredDueAt = 0;
       outbox.forgetSent();
+      this.#parts.onJoined();
       this.wake();
     };
     try {
