@@ -115,7 +115,10 @@ export class Invariants implements SiteWatch {
             head?.state.phase === "running",
             `${row.id} was given while ${head?.state.phase}`,
           );
-          invariant(head.epoch === row.epoch, `${row.id} was given for epoch ${row.epoch}`);
+          invariant(
+            head.rolloutEpoch === row.rolloutEpoch,
+            `${row.id} was given for epoch ${row.rolloutEpoch}`,
+          );
           invariant(!tables.frozen, `${row.id} was given while frozen`);
           const key = grantKey(row.rolloutId, row.node);
           const known = this.grantIds.get(key) ?? row.id;
@@ -128,9 +131,12 @@ export class Invariants implements SiteWatch {
       saveRolloutStep: async (write) => {
         await store.saveRolloutStep(write);
         const before = this.epochs.get(write.id) ?? 1;
-        invariant(write.epoch >= before, `epoch of ${write.id} fell to ${write.epoch}`);
-        this.epochs.set(write.id, write.epoch);
-        if (write.state.phase === "halted" && write.epoch > before) faults.note("halted");
+        invariant(
+          write.rolloutEpoch >= before,
+          `epoch of ${write.id} fell to ${write.rolloutEpoch}`,
+        );
+        this.epochs.set(write.id, write.rolloutEpoch);
+        if (write.state.phase === "halted" && write.rolloutEpoch > before) faults.note("halted");
       },
       createRollouts: async (request) => {
         const written = await store.createRollouts(request);

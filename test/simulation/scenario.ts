@@ -100,7 +100,7 @@ function drawRollout(random: Random, sites: Scenario["sites"], startMs: number):
       releases: request.releases,
       waveCount: plan.waveCount,
       state: { phase: "draft" },
-      epoch: 1,
+      rolloutEpoch: 1,
       version: 1,
       accepted: { failed: 0, silent: 0 },
       rollsBack: null,

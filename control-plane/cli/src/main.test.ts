@@ -26,7 +26,7 @@ const rollout = (phase: Record<string, unknown>) => ({
   policy: { waves: [{ count: 1 }] },
   selection: {},
   state: phase,
-  epoch: 1,
+  rolloutEpoch: 1,
   planHash: "a".repeat(64),
   waves: [],
   grants: 0,

@@ -242,7 +242,7 @@ CREATE TABLE "roots" (
 CREATE TABLE "grants" (
 	"id" text NOT NULL,
 	"rollout_id" text NOT NULL,
-	"epoch" integer NOT NULL,
+	"rollout_epoch" integer NOT NULL,
 	"site" text NOT NULL,
 	"node" text NOT NULL,
 	"nonce" text NOT NULL,
@@ -296,7 +296,7 @@ CREATE TABLE "rollouts" (
 	"wave_count" integer NOT NULL,
 	"state" jsonb NOT NULL,
 	"phase" text NOT NULL,
-	"epoch" integer NOT NULL,
+	"rollout_epoch" integer NOT NULL,
 	"version" integer NOT NULL,
 	"accepted_failed" integer DEFAULT 0 NOT NULL,
 	"accepted_silent" integer DEFAULT 0 NOT NULL,

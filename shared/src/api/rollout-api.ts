@@ -29,7 +29,7 @@ export const RolloutView = z.object({
   policy: RolloutPolicy,
   selection: Selection,
   state: RolloutState,
-  epoch: z.number().int(),
+  rolloutEpoch: z.number().int(),
   planHash: Sha256,
   waves: z.array(WaveView),
   grants: z.number().int(),

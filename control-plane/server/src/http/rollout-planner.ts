@@ -74,7 +74,7 @@ export function rolloutPlanner(options: PlannerOptions): RolloutPlanner {
         releases,
         waveCount: made.plan.waveCount,
         state: { phase: "draft" },
-        epoch: 1,
+        rolloutEpoch: 1,
         version: 1,
         accepted: { failed: 0, silent: 0 },
         rollsBack: null,

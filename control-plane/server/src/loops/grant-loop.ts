@@ -113,7 +113,7 @@ async function replyOf(
     id: first.id,
     site: pending.site,
     rolloutId: first.rolloutId,
-    rolloutEpoch: first.epoch,
+    rolloutEpoch: first.rolloutEpoch,
     imageId: first.imageId,
     nodes: decision.rows.map(({ node, nonce }) => ({ node, nonce })),
     validMs: grantValidMs,

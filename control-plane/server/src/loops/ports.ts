@@ -50,7 +50,7 @@ export interface RolloutWrite {
   readonly expectedVersion: number;
   readonly now: EpochMs;
   readonly state: RolloutState;
-  readonly epoch: number;
+  readonly rolloutEpoch: number;
   readonly accepted: RolloutHead["accepted"];
   readonly sites: readonly {
     readonly site: SiteId;

@@ -33,8 +33,11 @@ describe("a word to a rollout", () => {
   it("is applied at once, with its reason on record", async () => {
     const store = await withRollouts(rolloutRow(1, [1, 2]));
     const answer = await sayWord(store, { ...said, word: halt });
-    expect(answer).toMatchObject({ applied: true, head: { epoch: 2, state: { phase: "halted" } } });
-    expect(await store.rolloutHead(rolloutId(1))).toMatchObject({ epoch: 2 });
+    expect(answer).toMatchObject({
+      applied: true,
+      head: { rolloutEpoch: 2, state: { phase: "halted" } },
+    });
+    expect(await store.rolloutHead(rolloutId(1))).toMatchObject({ rolloutEpoch: 2 });
   });
 
   it("that means nothing is answered with the reason and changes nothing", async () => {

@@ -48,10 +48,10 @@ async function sayOnce(store: RolloutStore, { id, word, by, now }: Said): Promis
   if (change === null) return { applied: false, head, because };
   const write = rolloutWrite(head, change, { fence: { kind: "person", by }, now });
   await store.saveRolloutStep(write);
-  const { state, epoch, accepted } = change;
+  const { state, rolloutEpoch, accepted } = change;
   return {
     applied: true,
-    head: { ...head, state, epoch, accepted, version: head.version + 1 },
+    head: { ...head, state, rolloutEpoch, accepted, version: head.version + 1 },
     because,
   };
 }

@@ -9,7 +9,7 @@ export function rolloutWrite(
   change: RolloutChange,
   { fence, now }: { fence: Fence; now: EpochMs },
 ): RolloutWrite {
-  const { state, epoch, accepted, settled, siteReleases, dirtySites } = change;
+  const { state, rolloutEpoch, accepted, settled, siteReleases, dirtySites } = change;
   const moved: EventRecord[] = change.moved
     ? [
         {
@@ -34,7 +34,7 @@ export function rolloutWrite(
     expectedVersion: head.version,
     now,
     state,
-    epoch,
+    rolloutEpoch,
     accepted,
     sites: change.sites.map(({ site, state: siteState, because }) => ({
       site,

@@ -108,7 +108,7 @@ function readClasses(transaction: Transaction, site: SiteId): Promise<SiteClass[
 
 function readRollouts(transaction: Transaction, site: SiteId): Promise<SiteRollout[]> {
   return transaction<SiteRollout[]>`
-    select rollouts.id as rollout_id, rollouts.epoch, rollouts.created_at, rollouts.phase,
+    select rollouts.id as rollout_id, rollouts.rollout_epoch, rollouts.created_at, rollouts.phase,
       rollouts.releases, member.state as site_state,
       exists (select from grants
         where grants.rollout_id = rollouts.id and grants.site = ${site}) as touched

@@ -109,15 +109,15 @@ async function saveGrants(
     where grants.node = fresh.node and grants.rollout_id <> fresh.rollout_id
       and grants.outcome is null`;
   await transaction`
-    insert into grants (id, rollout_id, epoch, site, node, nonce, image_id, granted_at,
+    insert into grants (id, rollout_id, rollout_epoch, site, node, nonce, image_id, granted_at,
       first_granted_at)
     select granted.*, granted.granted_at
     from unnest(${rows.map((row) => row.id)}::text[], ${rows.map((row) => row.rolloutId)}::text[],
-      ${rows.map((row) => row.epoch)}::int[], ${rows.map((row) => row.site)}::text[],
+      ${rows.map((row) => row.rolloutEpoch)}::int[], ${rows.map((row) => row.site)}::text[],
       ${rows.map((row) => row.node)}::text[], ${rows.map((row) => row.nonce)}::text[],
       ${rows.map((row) => row.imageId)}::text[], ${rows.map((row) => row.grantedAt)}::bigint[])
-      as granted (id, rollout_id, epoch, site, node, nonce, image_id, granted_at)
-    on conflict (rollout_id, node) do update set id = excluded.id, epoch = excluded.epoch,
+      as granted (id, rollout_id, rollout_epoch, site, node, nonce, image_id, granted_at)
+    on conflict (rollout_id, node) do update set id = excluded.id, rollout_epoch = excluded.rollout_epoch,
       nonce = excluded.nonce, image_id = excluded.image_id, granted_at = excluded.granted_at,
       renewals = grants.renewals + 1, armed = false, armed_at = null, outcome = null,
       outcome_at = null`;

@@ -46,7 +46,7 @@ interface HeadRow extends Omit<RolloutHead, "accepted"> {
 /** Rollout rows in the order of their ids; unknown ones are left out. */
 export async function readHeads(sql: Queryable, ids: readonly RolloutId[]): Promise<RolloutHead[]> {
   const rows = await sql<HeadRow[]>`
-    select id, name, created_at, policy, releases, wave_count, state, epoch, version,
+    select id, name, created_at, policy, releases, wave_count, state, rollout_epoch, version,
       accepted_failed, accepted_silent, rolls_back,
       exists (select from rollouts as back
         where back.rolls_back = rollouts.id and back.phase <> 'cancelled') as rolled_back
@@ -104,7 +104,7 @@ interface NodeRow extends Omit<NodeInRollout, "grant"> {
   readonly site: SiteId;
   readonly grantId: NodeGrant["id"] | null;
   readonly grantedAt: number | null;
-  readonly epoch: number | null;
+  readonly rolloutEpoch: number | null;
   readonly outcome: NodeGrant["outcome"];
 }
 
@@ -117,18 +117,18 @@ async function readNodes(
       node_state.update ->> 'imageId' as moving_to, node_state.update ->> 'rolloutId' as moving_for,
       node_state.running, ${refusedImages(transaction)} as refuses, node_state.reported_at,
       coalesce(node_state.report_generation, 0) as report_generation,
-      grants.id as grant_id, grants.granted_at, grants.epoch, grants.outcome
+      grants.id as grant_id, grants.granted_at, grants.rollout_epoch, grants.outcome
     from nodes
     join rollout_sites on rollout_sites.site = nodes.site and rollout_sites.rollout_id = ${id}
     left join node_state on node_state.node = nodes.id
     left join grants on grants.rollout_id = ${id} and grants.node = nodes.id
     order by nodes.id`;
   const bySite = new Map<SiteId, NodeInRollout[]>();
-  for (const { site, grantId, grantedAt, epoch, outcome, ...node } of rows) {
+  for (const { site, grantId, grantedAt, rolloutEpoch, outcome, ...node } of rows) {
     const grant =
-      grantId === null || grantedAt === null || epoch === null
+      grantId === null || grantedAt === null || rolloutEpoch === null
         ? null
-        : { id: grantId, grantedAt, epoch, outcome };
+        : { id: grantId, grantedAt, rolloutEpoch, outcome };
     const list = bySite.get(site) ?? [];
     list.push({ ...node, grant });
     bySite.set(site, list);
@@ -156,11 +156,11 @@ export async function insertRollouts(
   for (const { head, members } of rows) {
     await transaction`
       insert into rollouts (id, name, created_at, created_by, policy, releases, wave_count, state,
-        phase, epoch, version, accepted_failed, accepted_silent, rolls_back)
+        phase, rollout_epoch, version, accepted_failed, accepted_silent, rolls_back)
       values (${head.id}, ${head.name}, ${head.createdAt},
         ${fence.kind === "person" ? fence.by : "the control plane"},
         ${asJson(transaction, head.policy)}, ${asJson(transaction, head.releases)},
-        ${head.waveCount}, ${asJson(transaction, head.state)}, ${head.state.phase}, ${head.epoch},
+        ${head.waveCount}, ${asJson(transaction, head.state)}, ${head.state.phase}, ${head.rolloutEpoch},
         ${head.version}, ${head.accepted.failed}, ${head.accepted.silent}, ${head.rollsBack})`;
     await insertMembers(transaction, head, members);
   }
@@ -199,7 +199,7 @@ async function saveStep(transaction: Transaction, write: RolloutWrite): Promise<
   const reasons = rolloutReasons(write);
   await transaction`
     update rollouts set state = ${asJson(transaction, write.state)}, phase = ${write.state.phase},
-      epoch = ${write.epoch}, version = version + 1,
+      rollout_epoch = ${write.rolloutEpoch}, version = version + 1,
       accepted_failed = ${write.accepted.failed}, accepted_silent = ${write.accepted.silent},
       because = ${reasons ? asJson(transaction, reasons) : transaction`because`}
     where id = ${write.id}`;

@@ -78,7 +78,7 @@ export function rolloutViews(sql: Sql) {
 
 function selectRollouts(sql: Queryable, rest: ReturnType<Queryable>): Promise<StoredRollout[]> {
   return sql<StoredRollout[]>`
-    select id, name, releases, policy, selection, state, epoch, created_at, created_by, rolls_back,
+    select id, name, releases, policy, selection, state, rollout_epoch, created_at, created_by, rolls_back,
       because, wave_count, plan, reason,
       (select count(*)::int from grants where grants.rollout_id = rollouts.id) as grants
     from rollouts ${rest}`;

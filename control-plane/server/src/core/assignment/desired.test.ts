@@ -9,7 +9,7 @@ import type { SiteDesiredFacts, SiteRollout } from "./facts.ts";
 function rollout(n: number, change: Partial<SiteRollout> = {}): SiteRollout {
   return {
     rolloutId: rolloutId(n),
-    epoch: n,
+    rolloutEpoch: n,
     createdAt: start + n,
     phase: "running",
     releases: { [till]: release(2) },

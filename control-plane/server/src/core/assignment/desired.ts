@@ -70,7 +70,7 @@ function assignmentOf(
       return null;
     }
     because.push(`class ${name}: ${releaseLabel(release)} by rollout ${rollout.rolloutId}`);
-    return { release, rolloutId: rollout.rolloutId, rolloutEpoch: rollout.epoch };
+    return { release, rolloutId: rollout.rolloutId, rolloutEpoch: rollout.rolloutEpoch };
   }
   return null;
 }

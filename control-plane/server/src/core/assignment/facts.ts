@@ -27,7 +27,7 @@ export interface SiteClass {
 /** One rollout that has the site as a member and was started at some time. */
 export interface SiteRollout {
   readonly rolloutId: RolloutId;
-  readonly epoch: number;
+  readonly rolloutEpoch: number;
   readonly createdAt: EpochMs;
   readonly phase: RolloutPhase;
   readonly releases: Readonly<Record<NodeClass, ReleaseRef>>;

@@ -75,7 +75,7 @@ const reasons: readonly (readonly [string, RegExp, (given: Case) => Case])[] = [
     /rollout is halted/,
     withHead({ state: { phase: "halted", wave: 0, by: "ada", because: [] } }),
   ],
-  ["other epoch", /epoch 7/, withHead({ epoch: 7 })],
+  ["other epoch", /epoch 7/, withHead({ rolloutEpoch: 7 })],
   ["other image", /does not bring/, withHead({ releases: { [till]: release(3) } })],
   ["site left out", /left the site out/, withMember({ excluded: true })],
   ["wave not open", /wave 2 is not open/, withMember({ wave: 1 })],
@@ -148,7 +148,12 @@ describe("a grant decision", () => {
     expect(decide(yes)).toMatchObject({
       outcome: "granted",
       rows: [
-        { id: "g-fresh", node: nodeId(11), nonce: yes.asked.request.nodes[0]?.nonce, epoch: 1 },
+        {
+          id: "g-fresh",
+          node: nodeId(11),
+          nonce: yes.asked.request.nodes[0]?.nonce,
+          rolloutEpoch: 1,
+        },
       ],
     });
   });

@@ -156,7 +156,7 @@ function grant(
   const rows = chosen.map(({ node, nonce }) => ({
     id,
     rolloutId: head.id,
-    epoch: head.epoch,
+    rolloutEpoch: head.rolloutEpoch,
     site: pending.site,
     node,
     nonce,

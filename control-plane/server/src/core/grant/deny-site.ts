@@ -48,9 +48,9 @@ function rolloutReason({ pending, head }: Asked): Reason | undefined {
   const { request } = pending;
   if (head === undefined) return never("the rollout is not known");
   if (head.state.phase !== "running") return notNow(`the rollout is ${head.state.phase}`);
-  if (request.rolloutEpoch !== head.epoch) {
+  if (request.rolloutEpoch !== head.rolloutEpoch) {
     return notNow(
-      `the rollout is at epoch ${head.epoch}, the site asked for ${request.rolloutEpoch}`,
+      `the rollout is at epoch ${head.rolloutEpoch}, the site asked for ${request.rolloutEpoch}`,
     );
   }
   if (head.releases[request.class]?.imageId !== request.imageId) {

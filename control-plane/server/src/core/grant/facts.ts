@@ -87,7 +87,7 @@ export interface GrantFacts {
 export interface GrantRow {
   readonly id: GrantId;
   readonly rolloutId: RolloutId;
-  readonly epoch: number;
+  readonly rolloutEpoch: number;
   readonly site: SiteId;
   readonly node: NodeId;
   readonly nonce: string;

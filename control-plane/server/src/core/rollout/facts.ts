@@ -24,8 +24,8 @@ export interface RolloutHead {
   readonly releases: Readonly<Record<NodeClass, ReleaseRef>>;
   readonly waveCount: number;
   readonly state: RolloutState;
-  /** `rolloutEpoch`: raised by halt, so that no older grant request can be answered with yes. */
-  readonly epoch: number;
+  /** Raised by halt, so that no older grant request can be answered with yes. */
+  readonly rolloutEpoch: number;
   /** Rises with every write of the row; a writer names the one it read. */
   readonly version: number;
   /** Failed and silent sites per wave that a person accepted when un-halting; 0 before. */
@@ -44,7 +44,7 @@ export interface NodeGrant {
   readonly id: GrantId;
   /** When it was last issued: a renewal before arming moves it. */
   readonly grantedAt: EpochMs;
-  readonly epoch: number;
+  readonly rolloutEpoch: number;
   readonly outcome: GrantOutcome | null;
 }
 

@@ -8,7 +8,7 @@ import type { RolloutHead } from "./facts.ts";
 import type { WaveFigures } from "./figures.ts";
 
 /** What of the rollout row the machine moves. */
-export type RolloutProgress = Pick<RolloutHead, "state" | "epoch" | "accepted">;
+export type RolloutProgress = Pick<RolloutHead, "state" | "rolloutEpoch" | "accepted">;
 
 export interface RolloutRules {
   readonly policy: RolloutPolicy;

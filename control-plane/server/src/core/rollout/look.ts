@@ -11,7 +11,7 @@ import { stepRollout } from "./step.ts";
 
 export interface RolloutChange {
   readonly state: RolloutState;
-  readonly epoch: number;
+  readonly rolloutEpoch: number;
   readonly accepted: RolloutHead["accepted"];
   readonly sites: readonly {
     readonly site: SiteId;
@@ -79,11 +79,11 @@ export function sayToRollout(
 
 /** The machine hands the very same progress back when it stays. */
 const isSame = (head: RolloutHead, stepped: RolloutStep): boolean =>
-  stepped.state.state === head.state && stepped.state.epoch === head.epoch;
+  stepped.state.state === head.state && stepped.state.rolloutEpoch === head.rolloutEpoch;
 
 /** The progress alone, whatever else the row handed in carried along. */
-function progressOf({ state: { state, epoch, accepted } }: RolloutStep) {
-  return { state, epoch, accepted };
+function progressOf({ state: { state, rolloutEpoch, accepted } }: RolloutStep) {
+  return { state, rolloutEpoch, accepted };
 }
 
 function changeOf(

@@ -33,7 +33,7 @@ export function halt(
 ): RolloutStep {
   const state: RolloutState = { phase: "halted", wave, by, because: [...because] };
   return {
-    state: { ...progress, state, epoch: progress.epoch + 1 },
+    state: { ...progress, state, rolloutEpoch: progress.rolloutEpoch + 1 },
     effects: [refresh],
     because: [`halted by ${by}`, ...because],
   };
@@ -46,7 +46,7 @@ export function ended(
   effects: readonly RolloutEffect[],
 ): RolloutStep | undefined {
   const end = (state: RolloutState, because: string) => ({
-    state: { ...progress, state, epoch: progress.epoch + 1 },
+    state: { ...progress, state, rolloutEpoch: progress.rolloutEpoch + 1 },
     effects,
     because: [because],
   });

@@ -99,7 +99,7 @@ function isProvenUnused(
   if (document === null || node.class === null || node.reportedAt === null) return false;
   const assigned = document.assigned[node.class] ?? null;
   const stillAssigned =
-    assigned?.rolloutId === context.rolloutId && assigned.rolloutEpoch === grant.epoch;
+    assigned?.rolloutId === context.rolloutId && assigned.rolloutEpoch === grant.rolloutEpoch;
   const beforeTrial =
     node.phase === "steady" ||
     node.phase === "prefetching" ||

@@ -72,7 +72,7 @@ function backHead(
     releases: row.releases,
     waveCount: 1,
     state: { phase: "running", wave: 0, step: "updating" },
-    epoch: 1,
+    rolloutEpoch: 1,
     version: 1,
     accepted: { failed: 0, silent: 0 },
     rollsBack: head.id,

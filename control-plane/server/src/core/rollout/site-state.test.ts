@@ -39,7 +39,7 @@ function grant(change: Partial<NodeGrant> = {}): NodeGrant {
   return {
     id: GrantId.parse("g-one1"),
     grantedAt: now - 60_000,
-    epoch: 1,
+    rolloutEpoch: 1,
     outcome: null,
     ...change,
   };

@@ -65,7 +65,7 @@ const nameOf = (state: RolloutState): string =>
 
 const progress = (state: RolloutState): RolloutProgress => ({
   state,
-  epoch: 3,
+  rolloutEpoch: 3,
   accepted: { failed: 0, silent: 0 },
 });
 
@@ -143,7 +143,7 @@ describe("the rollout machine", () => {
       const to = step.state.state.phase;
       const isStop = ["halted", "cancelled", "superseded", "expired"].includes(to);
       const moved = step.state.state !== before.state;
-      expect([arrow, step.state.epoch]).toEqual([arrow, moved && isStop ? 4 : 3]);
+      expect([arrow, step.state.rolloutEpoch]).toEqual([arrow, moved && isStop ? 4 : 3]);
     }
   });
 

@@ -38,7 +38,7 @@ async function ready(under: StoreUnderTest, rollouts: readonly number[] = [1]): 
       expectedVersion: 1,
       now: start,
       state: { phase: "running", wave: 0, step: "updating" },
-      epoch: 1,
+      rolloutEpoch: 1,
       accepted: { failed: 0, silent: 0 },
       sites: [1, 2].map((s) => ({ site: siteId(s), state: "ready" as const, because: [] })),
       settled: [],
@@ -93,7 +93,12 @@ export function grantRules(open: () => Promise<StoreUnderTest>): void {
       expect(third.facts?.openGrants).toHaveLength(1);
       const facts = await under.store.rolloutFacts(rolloutId(1));
       const grant = facts?.sites.find((s) => s.site === siteId(1))?.nodes[0]?.grant;
-      expect(grant).toEqual({ id: "g-new1one", grantedAt: start + 5, epoch: 1, outcome: null });
+      expect(grant).toEqual({
+        id: "g-new1one",
+        grantedAt: start + 5,
+        rolloutEpoch: 1,
+        outcome: null,
+      });
     });
 
     it("are refused to a decider whose lease term is not the newest", async () => {
@@ -116,7 +121,7 @@ export function grantRules(open: () => Promise<StoreUnderTest>): void {
         expectedVersion: 2,
         now: start,
         state: { phase: "halted", wave: 0, by: "ada", because: ["enough"] },
-        epoch: 2,
+        rolloutEpoch: 2,
         accepted: { failed: 0, silent: 0 },
         sites: [],
         settled: [],
@@ -140,7 +145,7 @@ export function grantRules(open: () => Promise<StoreUnderTest>): void {
           expectedVersion,
           now: start,
           state: { phase: "cancelled", by: "ada", because: ["over"] },
-          epoch: 2,
+          rolloutEpoch: 2,
           accepted: { failed: 0, silent: 0 },
           sites: [],
           settled: [{ node: nodeId(1), grantedAt, outcome: "committed" }],

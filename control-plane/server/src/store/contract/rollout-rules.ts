@@ -25,7 +25,7 @@ function write(change: Partial<RolloutWrite> = {}): RolloutWrite {
     expectedVersion: 1,
     now: start + 10,
     state: { phase: "halted", wave: 0, by: "ada", because: ["enough"] },
-    epoch: 2,
+    rolloutEpoch: 2,
     accepted: { failed: 0, silent: 0 },
     sites: [],
     settled: [],
@@ -104,7 +104,11 @@ export function rolloutRules(open: () => Promise<StoreUnderTest>): void {
         }),
       );
       const after = await under.store.rolloutFacts(rolloutId(1));
-      expect(after?.head).toMatchObject({ epoch: 2, version: 2, state: { phase: "halted" } });
+      expect(after?.head).toMatchObject({
+        rolloutEpoch: 2,
+        version: 2,
+        state: { phase: "halted" },
+      });
       expect(after?.sites[0]).toMatchObject({
         state: "committed",
         committed: { [till]: release(2) },
@@ -126,9 +130,12 @@ export function rolloutRules(open: () => Promise<StoreUnderTest>): void {
       await under.store.holdLease({ ...held, holder: "b", now: start + 20 });
       const fence = { kind: "loop", lease: "rollouts", term: 1 } as const;
       await expect(
-        under.store.saveRolloutStep(write({ fence, expectedVersion: 2, epoch: 9 })),
+        under.store.saveRolloutStep(write({ fence, expectedVersion: 2, rolloutEpoch: 9 })),
       ).rejects.toMatchObject({ code: "lease-lost" });
-      expect(await under.store.rolloutHead(rolloutId(1))).toMatchObject({ epoch: 2, version: 2 });
+      expect(await under.store.rolloutHead(rolloutId(1))).toMatchObject({
+        rolloutEpoch: 2,
+        version: 2,
+      });
     });
 
     it("are rolled back once: a second way back for the same rollout is not stored", async () => {

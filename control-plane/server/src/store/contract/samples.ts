@@ -82,7 +82,7 @@ export function rolloutRow(
       releases: { [till]: release(change.release ?? 2) },
       waveCount: 1,
       state: change.state ?? { phase: "running", wave: 0, step: "updating" },
-      epoch: 1,
+      rolloutEpoch: 1,
       version: 1,
       accepted: { failed: 0, silent: 0 },
       rollsBack: change.rollsBack === undefined ? null : rolloutId(change.rollsBack),

@@ -66,9 +66,11 @@ function siteRollouts(tables: Tables, site: SiteId): SiteRollout[] {
     const member = members.get(site);
     const { phase } = head.state;
     if (member === undefined || phase === "draft" || phase === "awaiting-approval") return [];
-    const { id: rolloutId, epoch, createdAt, releases } = head;
+    const { id: rolloutId, rolloutEpoch, createdAt, releases } = head;
     const touched = granted.has(rolloutId);
-    return [{ rolloutId, epoch, createdAt, phase, releases, siteState: member.state, touched }];
+    return [
+      { rolloutId, rolloutEpoch, createdAt, phase, releases, siteState: member.state, touched },
+    ];
   });
 }
 

@@ -50,8 +50,8 @@ function put(tables: Tables, row: GrantRow): void {
     const elsewhere = grant.node === row.node && grant.rolloutId !== row.rolloutId;
     if (elsewhere && grant.outcome === null) grant.outcome = "unused";
   }
-  const { id, rolloutId, site, node, imageId, epoch, nonce, grantedAt } = row;
-  const fresh = { id, rolloutId, site, node, imageId, epoch, nonce, grantedAt };
+  const { id, rolloutId, site, node, imageId, rolloutEpoch, nonce, grantedAt } = row;
+  const fresh = { id, rolloutId, site, node, imageId, rolloutEpoch, nonce, grantedAt };
   tables.grants.set(grantKey(rolloutId, node), { ...fresh, armed: false, outcome: null });
 }
 

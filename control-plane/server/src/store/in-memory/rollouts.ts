@@ -135,7 +135,7 @@ function nodeFacts(tables: Tables, rollout: RolloutId, node: NodeRecord): NodeIn
         : {
             id: grant.id,
             grantedAt: grant.grantedAt,
-            epoch: grant.epoch,
+            rolloutEpoch: grant.rolloutEpoch,
             outcome: grant.outcome,
           },
   };
@@ -152,8 +152,8 @@ function saveStep(tables: Tables, write: RolloutWrite): void {
       record.head.version,
     );
   }
-  const { state, epoch, accepted } = write;
-  record.head = { ...record.head, state, epoch, accepted, version: record.head.version + 1 };
+  const { state, rolloutEpoch, accepted } = write;
+  record.head = { ...record.head, state, rolloutEpoch, accepted, version: record.head.version + 1 };
   moveMembers(record, write);
   for (const { node, grantedAt, outcome } of write.settled) {
     const grant = tables.grants.get(grantKey(write.id, node));

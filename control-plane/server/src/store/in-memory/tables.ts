@@ -56,7 +56,7 @@ export interface GrantRecord {
   readonly site: SiteId;
   readonly node: NodeId;
   readonly imageId: ImageId;
-  epoch: number;
+  rolloutEpoch: number;
   nonce: string;
   grantedAt: EpochMs;
   armed: boolean;

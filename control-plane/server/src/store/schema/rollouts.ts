@@ -36,7 +36,7 @@ export const rollouts = pgTable(
     state: jsonb().$type<RolloutState>().notNull(),
     /** Copy of `state.phase`, to find active ones. */
     phase: text().notNull(),
-    epoch: integer().notNull(),
+    rolloutEpoch: integer().notNull(),
     version: integer().notNull(),
     acceptedFailed: integer().notNull().default(0),
     acceptedSilent: integer().notNull().default(0),
@@ -69,7 +69,7 @@ export const grants = pgTable(
     /** Shared by the nodes that were granted in one reply. */
     id: text().$type<GrantId>().notNull(),
     rolloutId: text().$type<RolloutId>().notNull(),
-    epoch: integer().notNull(),
+    rolloutEpoch: integer().notNull(),
     site: text().$type<SiteId>().notNull(),
     node: text().$type<NodeId>().notNull(),
     nonce: text().notNull(),
