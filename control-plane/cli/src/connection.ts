@@ -1,9 +1,11 @@
 // Where the centre is and who we are: flags win over the environment, the environment over the files
 // of a control plane's data folder or of the person's home.
 import { readFileSync } from "node:fs";
+import type { ClientRequest } from "node:http";
 import { request } from "node:https";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import type { Send } from "@drover/shared/api/client";
 import { FleetError } from "@drover/shared/errors";
 import { z } from "zod";
@@ -53,18 +55,28 @@ function fromHome(): ClientFile | undefined {
   }
 }
 
+function authority(path: string): string {
+  const text = readIfThere(path);
+  if (text === undefined) throw new ConnectionError(`DROVER_CA names ${path}, which is not there`);
+  return text;
+}
+
 /** Finds the centre, or says in one sentence what to give. */
 export function findConnection(flags: ConnectionFlags, env: NodeJS.ProcessEnv): ClientFile {
   const folder = flags.data ?? env["DROVER_DATA"];
   const file = folder ? fromDataFolder(folder) : fromHome();
   const url = flags.url ?? env["DROVER_URL"] ?? file?.url;
   const token = env["DROVER_TOKEN"] ?? file?.token;
-  const caPem = env["DROVER_CA"] ? readFileSync(env["DROVER_CA"], "utf8") : (file?.caPem ?? "");
+  const caPem = env["DROVER_CA"] ? authority(env["DROVER_CA"]) : (file?.caPem ?? "");
   if (!url || !token) {
     throw new ConnectionError(
       "no control plane given: pass --data DIR, or set DROVER_URL and DROVER_TOKEN (and DROVER_CA)",
     );
   }
+  if (!/^https:\/\/[^/]/.test(url) || !URL.canParse(url))
+    throw new ConnectionError(
+      `${url} is not the address of a control plane: it starts with https://`,
+    );
   return { url, token, caPem };
 }
 
@@ -73,39 +85,81 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Sends one request over HTTPS to the centre, trusting its own authority only when one is given. */
-export function sendTo(client: ClientFile): Send {
-  return (input) =>
-    new Promise<Answer>((resolve, reject) => {
-      const outgoing = request(
-        new URL(input.path, client.url),
-        {
-          method: input.method,
-          agent: false,
-          timeout: 60_000,
-          ...(client.caPem ? { ca: client.caPem } : {}),
-          headers: {
-            ...input.headers,
-            authorization: `Bearer ${client.token}`,
-            accept: "application/json",
-          },
-        },
-        (response) => {
-          const parts: Buffer[] = [];
-          response.on("data", (part: Buffer) => parts.push(part));
-          response.on("error", reject);
-          response.on("end", () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              text: Buffer.concat(parts).toString("utf8"),
-            }),
-          );
-        },
+/** Puts one object of `sizeBytes` at a path of the centre; `onBytes` hears of every part that left. */
+export type Put = (input: {
+  path: string;
+  sizeBytes: number;
+  body: Readable;
+  onBytes: (count: number) => void;
+}) => Promise<Answer>;
+
+/** The two ways to the centre: JSON calls, and bytes too many for one string. */
+export interface Wire {
+  readonly send: Send;
+  readonly put: Put;
+}
+
+/** No byte for this long means that nothing will come. */
+const quietMsMax = 60_000;
+
+/** Opens one request, trusting the centre's own authority only when one is given. */
+function openRequest(
+  client: ClientFile,
+  input: { method: string; path: string; headers: Record<string, string | number> },
+  settle: { resolve: (answer: Answer) => void; reject: (cause: unknown) => void },
+): ClientRequest {
+  const headers = {
+    ...input.headers,
+    authorization: `Bearer ${client.token}`,
+    accept: "application/json",
+  };
+  const trust = client.caPem ? { ca: client.caPem } : {};
+  const outgoing = request(
+    new URL(input.path, client.url),
+    { method: input.method, agent: false, timeout: quietMsMax, headers, ...trust },
+    (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", settle.reject);
+      response.on("end", () =>
+        settle.resolve({
+          status: response.statusCode ?? 0,
+          text: Buffer.concat(parts).toString("utf8"),
+        }),
       );
-      outgoing.on("timeout", () => outgoing.destroy(new Error("no answer within 60 s")));
-      outgoing.on("error", (cause) =>
-        reject(new ConnectionError(`cannot reach the control plane at ${client.url}`, { cause })),
-      );
-      outgoing.end(input.body);
-    });
+    },
+  );
+  outgoing.on("timeout", () =>
+    outgoing.destroy(new Error(`no answer within ${quietMsMax / 1000} s`)),
+  );
+  outgoing.on("error", (cause) =>
+    settle.reject(
+      new ConnectionError(`cannot reach the control plane at ${client.url}`, { cause }),
+    ),
+  );
+  return outgoing;
+}
+
+/** Talks to the centre over HTTPS. */
+export function wireTo(client: ClientFile): Wire {
+  return {
+    send: (input) =>
+      new Promise<Answer>((resolve, reject) => {
+        openRequest(client, input, { resolve, reject }).end(input.body);
+      }),
+    put: ({ path, sizeBytes, body, onBytes }) =>
+      new Promise<Answer>((resolve, reject) => {
+        const headers = {
+          "content-type": "application/octet-stream",
+          "content-length": sizeBytes,
+        };
+        const outgoing = openRequest(client, { method: "PUT", path, headers }, { resolve, reject });
+        body.on("data", (part: Buffer) => onBytes(part.length));
+        body.on("error", (cause) => {
+          outgoing.destroy();
+          reject(cause);
+        });
+        body.pipe(outgoing);
+      }),
+  };
 }

@@ -42,7 +42,10 @@ async function inProcess(
   json = true,
 ): Promise<{ out: string[]; thrown: unknown }> {
   const out: string[] = [];
-  const context = contextOf(send, { json, line: (text) => out.push(text), notice() {} });
+  const context = contextOf(
+    { send, put: async () => ({ status: 500, text: "" }) },
+    { json, line: (text) => out.push(text), notice() {} },
+  );
   const program = new Command().exitOverride();
   addRollout(program, () => context);
   addSite(program, () => context);

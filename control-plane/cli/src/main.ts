@@ -5,12 +5,15 @@ import { ApiProblemError } from "@drover/shared/api/client";
 import { describeError } from "@drover/shared/errors";
 import { Command, CommanderError } from "commander";
 import { addChannel } from "./commands/channel.ts";
+import { addFleet } from "./commands/fleet.ts";
 import { addImage } from "./commands/image.ts";
+import { addPush } from "./commands/image-push.ts";
 import { addNode } from "./commands/node.ts";
+import { addRehearse } from "./commands/rehearse.ts";
 import { addRollout } from "./commands/rollout.ts";
 import { addSite } from "./commands/site.ts";
 import { addWhy } from "./commands/why.ts";
-import { findConnection, sendTo } from "./connection.ts";
+import { findConnection, wireTo } from "./connection.ts";
 import { type Context, contextOf, ExitError, exitCodes } from "./context.ts";
 
 function makeProgram(): Command {
@@ -21,21 +24,32 @@ function makeProgram(): Command {
     .option("--json", "print one JSON document")
     .addHelpText(
       "after",
-      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 rollout halted, 4 rollout cancelled.",
+      "\nSigning keys are made by the control plane on its first start, in the folder keys of its data folder." +
+        "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 rollout halted, 4 rollout cancelled.",
     )
     .exitOverride();
   let made: Context | undefined;
   const context = (): Context => {
     const flags = program.opts<{ data?: string; url?: string; json?: boolean }>();
-    made ??= contextOf(sendTo(findConnection(flags, process.env)), {
+    made ??= contextOf(wireTo(findConnection(flags, process.env)), {
       json: flags.json ?? false,
       line: (text) => process.stdout.write(`${text}\n`),
       notice: (text) => process.stderr.write(`${text}\n`),
     });
     return made;
   };
-  for (const add of [addSite, addNode, addImage, addChannel, addRollout, addWhy])
-    add(program, context);
+  const nouns = [
+    addFleet,
+    addSite,
+    addNode,
+    addImage,
+    addPush,
+    addChannel,
+    addRollout,
+    addWhy,
+    addRehearse,
+  ];
+  for (const add of nouns) add(program, context);
   return program;
 }
 

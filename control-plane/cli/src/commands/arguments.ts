@@ -18,6 +18,37 @@ export function as<Schema extends z.ZodType>(
   };
 }
 
+/** A whole number of at least 0. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("expected a whole number");
+  return value;
+}
+
+/** Items per page asked for; the centre's own maximum. */
+const pageItems = 1000;
+
+/** Everything of a paged list, or its first `max` items. */
+export async function everyPage<Item>(
+  ask: (page: { cursor?: string; limit: number }) => Promise<{
+    readonly items: readonly Item[];
+    readonly nextCursor: string | null;
+  }>,
+  max = Number.POSITIVE_INFINITY,
+): Promise<Item[]> {
+  const all: Item[] = [];
+  let cursor: string | null = null;
+  do {
+    const limit = Math.min(pageItems, max - all.length);
+    if (limit <= 0) break;
+    const page = await ask({ ...(cursor === null ? {} : { cursor }), limit });
+    all.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return all;
+}
+
 /** Collects repeated `key=value` options. */
 export function keyValue(
   text: string,

@@ -14,7 +14,7 @@ import {
 import type { Command } from "commander";
 import { type Context, ExitError, exitCodes } from "../context.ts";
 import { bytes, show, table } from "../output.ts";
-import { as } from "./arguments.ts";
+import { as, wholeNumber } from "./arguments.ts";
 
 const channelName = as(ChannelName, "a channel such as dev");
 const releaseMetadataValidMs = 2 * 365 * 86_400_000;
@@ -91,8 +91,8 @@ function promote(
       .filter((each) => each.name === label.name)
       .map((each) => each.custom.counter);
     const custom = ReleaseCustom.parse({
-      counter: options.counter ? Number(options.counter) : Math.max(0, ...own) + 1,
-      minimum: Number(options.minimum ?? 0),
+      counter: options.counter ?? Math.max(0, ...own) + 1,
+      minimum: options.minimum ?? 0,
       step: options.step ?? false,
     });
     return [
@@ -103,8 +103,8 @@ function promote(
 }
 
 interface PromoteOptions extends SignOptions {
-  counter?: string;
-  minimum?: string;
+  counter?: number;
+  minimum?: number;
   step?: boolean;
 }
 
@@ -134,8 +134,8 @@ export function addChannel(program: Command, context: () => Context): void {
     .argument("<name@semver>", "release")
     .argument("<image>", "image id", as(ImageId, "an image id"))
     .option("--keys <dir>", "folder with the signing keys")
-    .option("--counter <number>", "release counter; default: next")
-    .option("--minimum <counter>", "lowest counter a node may run from now on")
+    .option("--counter <number>", "release counter; default: next", wholeNumber)
+    .option("--minimum <counter>", "lowest counter a node may run from now on", wholeNumber)
     .option("--step", "this release may not be skipped")
     .action(async (name, label: string, id, options: PromoteOptions) => {
       const { items } = await context().ask(releaseApi.listImages);

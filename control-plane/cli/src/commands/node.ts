@@ -5,9 +5,10 @@ import { releaseLabel } from "@drover/shared/release/release";
 import type { Command } from "commander";
 import { answer, type Context } from "../context.ts";
 import { show, table, when } from "../output.ts";
-import { as, several } from "./arguments.ts";
+import { as, everyPage, several, wholeNumber } from "./arguments.ts";
 
 const nodeId = as(NodeId, "a node id such as n-abcd");
+const macAddress = as(MacAddress, "a MAC address such as 52:54:00:12:34:56");
 const nodeClass = as(NodeClass, "a class such as till");
 
 const running = (node: NodeView): string => (node.running ? releaseLabel(node.running) : "-");
@@ -31,8 +32,11 @@ export function addNode(program: Command, context: () => Context): void {
     .command("list")
     .option("--site <site>", "only of this site", as(SiteId, "a site id"))
     .action(async (options: { site?: SiteId }) => {
-      const query = options.site ? { site: options.site } : {};
-      const { items } = await context().ask(fleetApi.listNodes, { query });
+      const items = await everyPage((page) =>
+        context().ask(fleetApi.listNodes, {
+          query: { ...page, ...(options.site ? { site: options.site } : {}) },
+        }),
+      );
       show(context().output, items, (nodes) =>
         table(
           ["NODE", "SITE", "CLASS", "RUNNING", "UPDATE"],
@@ -59,7 +63,7 @@ export function addNode(program: Command, context: () => Context): void {
     .requiredOption("--mac <address>", "MAC address; may be repeated", several)
     .option("--class <class>", "class", nodeClass)
     .action(async (site, options: { mac: string[]; class?: NodeClass }) => {
-      const macs = options.mac.map((mac) => MacAddress.parse(mac.toLowerCase()));
+      const macs = options.mac.map((mac) => macAddress(mac.toLowerCase()));
       await answer(
         context(),
         fleetApi.registerNode,
@@ -140,7 +144,7 @@ function addChanges(node: Command, context: () => Context): void {
 interface ClassOptions {
   release?: string;
   channel: string;
-  rootMib?: string;
+  rootMib?: number;
 }
 
 function addClass(program: Command, context: () => Context): void {
@@ -155,11 +159,11 @@ function addClass(program: Command, context: () => Context): void {
     .argument("<class>", "class", nodeClass)
     .option("--release <name@semver>", "release for empty nodes")
     .option("--channel <channel>", "channel of that release", "dev")
-    .option("--root-mib <mebibytes>", "size of each root slot")
+    .option("--root-mib <mebibytes>", "size of each root slot", wholeNumber)
     .action(async (name, options: ClassOptions) => {
       const body = {
         ...(options.release ? { release: options.release, channel: options.channel } : {}),
-        ...(options.rootMib ? { sizes: { rootMiB: Number(options.rootMib) } } : {}),
+        ...(options.rootMib ? { sizes: { rootMiB: options.rootMib } } : {}),
       };
       await answer(context(), fleetApi.putClass, { params: { class: name }, body }, classLines);
     });

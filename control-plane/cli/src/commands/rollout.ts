@@ -1,12 +1,15 @@
 // `drover rollout …` and `drover halt`: draft, plan, start, the stop words, and waiting for a verdict.
 import { type PlanView, type RolloutView, rolloutApi } from "@drover/shared/api/rollout-api";
-import { NodeClass, RolloutId, SiteId } from "@drover/shared/ids";
+import { NodeClass, RolloutId, Sha256, SiteId } from "@drover/shared/ids";
 import { releaseLabel } from "@drover/shared/release/release";
 import type { Command } from "commander";
 import { answer, type Context, ExitError, exitCodes } from "../context.ts";
 import { bytes, show, table } from "../output.ts";
-import { as, keyValue, releaseOn, several } from "./arguments.ts";
+import { as, keyValue, releaseOn, several, wholeNumber } from "./arguments.ts";
 
+const siteId = as(SiteId, "a site id such as s-abcd");
+const nodeClass = as(NodeClass, "a class such as till");
+const planHash = as(Sha256, "the hash of a plan, 64 hex digits");
 const rolloutId = as(RolloutId, "a rollout id such as r-abcd");
 
 /** One line on where a rollout stands. */
@@ -45,9 +48,9 @@ interface CreateOptions {
   release: Record<string, string>;
   channel: string;
   wave: string[];
-  soakMs?: string;
-  failedMax?: string;
-  silenceMs?: string;
+  soakMs?: number;
+  failedMax?: number;
+  silenceMs?: number;
   region?: string[];
   site?: string[];
   label?: Record<string, string>;
@@ -55,30 +58,31 @@ interface CreateOptions {
 }
 
 function waveSize(text: string): { count: number } | { percent: number } {
-  return text.endsWith("%") ? { percent: Number(text.slice(0, -1)) } : { count: Number(text) };
+  const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1];
+  return percent === undefined ? { count: wholeNumber(text) } : { percent: Number(percent) };
 }
 
 async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
   const releases: Record<NodeClass, Awaited<ReturnType<typeof releaseOn>>> = {};
   for (const [key, label] of Object.entries(options.release)) {
-    releases[NodeClass.parse(key)] = await releaseOn(context, options.channel, label);
+    releases[nodeClass(key)] = await releaseOn(context, options.channel, label);
   }
   const gate = {
-    ...(options.failedMax ? { failedMax: Number(options.failedMax) } : {}),
-    ...(options.silenceMs ? { silenceMs: Number(options.silenceMs) } : {}),
+    ...(options.failedMax === undefined ? {} : { failedMax: options.failedMax }),
+    ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   };
   const body = {
     name,
     changeSet: { releases },
     selection: {
       ...(options.region ? { regions: options.region } : {}),
-      ...(options.site ? { sites: options.site.map((each) => SiteId.parse(each)) } : {}),
+      ...(options.site ? { sites: options.site.map(siteId) } : {}),
       ...(options.label ? { labels: options.label } : {}),
     },
     policy: {
       waves: options.wave.map(waveSize),
       gate,
-      ...(options.soakMs ? { soakMs: Number(options.soakMs) } : {}),
+      ...(options.soakMs === undefined ? {} : { soakMs: options.soakMs }),
     },
     reason: options.reason ?? "",
   };
@@ -141,7 +145,7 @@ export function addRollout(program: Command, context: () => Context): void {
     .argument("<rollout>", "rollout id", rolloutId)
     .requiredOption("--plan <hash>", "hash of the plan you read")
     .action(async (id, options: { plan: string }) => {
-      const body = { plan: options.plan as never };
+      const body = { plan: planHash(options.plan) };
       await answer(
         context(),
         rolloutApi.startRollout,
@@ -187,9 +191,9 @@ function addCreate(rollout: Command, context: () => Context): void {
       "a number of sites or a cumulative percentage such as 10%; may be repeated",
       several,
     )
-    .option("--soak-ms <ms>", "how long a wave must stay healthy")
-    .option("--failed-max <sites>", "failures a wave may have")
-    .option("--silence-ms <ms>", "when a granted site counts as silent")
+    .option("--soak-ms <ms>", "how long a wave must stay healthy", wholeNumber)
+    .option("--failed-max <sites>", "failures a wave may have", wholeNumber)
+    .option("--silence-ms <ms>", "when a granted site counts as silent", wholeNumber)
     .option("--region <path>", "only below this region; may be repeated", several)
     .option("--site <site>", "only this site; may be repeated", several)
     .option("--label <key=value>", "only sites with this label; may be repeated", keyValue)

@@ -1,24 +1,12 @@
-// `drover fleet` and `drover site …`.
-import { type FleetView, fleetApi, type SiteView } from "@drover/shared/api/fleet-api";
-import { sessionApi } from "@drover/shared/api/session-api";
+// `drover site …`.
+import { fleetApi, type SiteView } from "@drover/shared/api/fleet-api";
 import { SiteId } from "@drover/shared/ids";
 import type { Command } from "commander";
 import { answer, type Context } from "../context.ts";
 import { show, table, when } from "../output.ts";
-import { as, keyValue } from "./arguments.ts";
+import { as, everyPage, keyValue, wholeNumber } from "./arguments.ts";
 
 const siteId = as(SiteId, "a site id such as s-abcd");
-
-function fleetLines(fleet: FleetView): string[] {
-  const { sites } = fleet;
-  return [
-    `sites   ${sites.total} (${sites.live} live, ${sites.stale} stale, ${sites.lost} lost, ${sites.never} never heard)`,
-    `hollow  ${fleet.hollowSites} sites, counted apart`,
-    `nodes   ${fleet.nodes}`,
-    ...Object.entries(fleet.releases).map(([label, count]) => `  ${label}  ${count}`),
-    ...(fleet.frozen ? ["the fleet is frozen: no grant is given until a person thaws it"] : []),
-  ];
-}
 
 const siteLines = (site: SiteView): string[] => [
   `${site.id}  ${site.name}${site.hollow ? "  (hollow)" : ""}`,
@@ -29,27 +17,19 @@ const siteLines = (site: SiteView): string[] => [
 ];
 
 export function addSite(program: Command, context: () => Context): void {
-  program
-    .command("fleet")
-    .description("the fleet in numbers")
-    .action(async () => {
-      await answer(context(), fleetApi.fleet, {}, fleetLines);
-    });
-  program
-    .command("login-link")
-    .description("a one-time code for the console: open /login#CODE")
-    .action(() => answer(context(), sessionApi.loginLink, {}, (link) => [link.code]));
   const site = program.command("site").description("sites");
   site
     .command("list")
     .option("--region <path>", "only below this region")
-    .option("--limit <count>", "at most this many", "100")
-    .action(async (options: { region?: string; limit: string }) => {
-      const query = {
-        limit: Number(options.limit),
-        ...(options.region ? { region: options.region } : {}),
-      };
-      const { items } = await context().ask(fleetApi.listSites, { query });
+    .option("--limit <count>", "at most this many; default: all", wholeNumber)
+    .action(async (options: { region?: string; limit?: number }) => {
+      const items = await everyPage(
+        (page) =>
+          context().ask(fleetApi.listSites, {
+            query: { ...page, ...(options.region ? { region: options.region } : {}) },
+          }),
+        options.limit,
+      );
       show(context().output, items, (sites) =>
         table(
           ["SITE", "NAME", "REGION", "STATE", "GENERATION", "NODES"],
@@ -111,8 +91,8 @@ interface CreateOptions {
   region: string;
   timeZone: string;
   label?: Record<string, string>;
-  pair?: string;
-  provingMs?: string;
+  pair?: SiteId;
+  provingMs?: number;
   hollow?: boolean;
 }
 
@@ -124,8 +104,12 @@ function addCreate(site: Command, context: () => Context): void {
     .requiredOption("--region <path>", "place path such as emea/de/berlin")
     .option("--time-zone <zone>", "IANA time zone", "Etc/UTC")
     .option("--label <key=value>", "label; may be repeated", keyValue)
-    .option("--pair <site>", "the site that backs this one up")
-    .option("--proving-ms <ms>", "how long a new system must stay healthy before it commits")
+    .option("--pair <site>", "the site that backs this one up", siteId)
+    .option(
+      "--proving-ms <ms>",
+      "how long a new system must stay healthy before it commits",
+      wholeNumber,
+    )
     .option("--hollow", "a site of in-memory nodes")
     .action(async (name: string, options: CreateOptions) => {
       const body = {
@@ -134,8 +118,8 @@ function addCreate(site: Command, context: () => Context): void {
         timeZone: options.timeZone,
         labels: options.label ?? {},
         hollow: options.hollow ?? false,
-        ...(options.pair ? { pair: siteId(options.pair) } : {}),
-        ...(options.provingMs ? { policy: { provingMs: Number(options.provingMs) } } : {}),
+        ...(options.pair ? { pair: options.pair } : {}),
+        ...(options.provingMs ? { policy: { provingMs: options.provingMs } } : {}),
       };
       await answer(context(), fleetApi.createSite, { body }, (view) => [
         `${view.site}`,
