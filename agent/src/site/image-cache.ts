@@ -136,7 +136,8 @@ export class DiskImageCache implements ImageCache {
       const target = await ImageFiles.openPartial(partial, index);
       try {
         const onProgress = (plan: ApplyPlan) => this.#logPlan(imageId, plan);
-        await fillImage({ source, target, bases: opened, delta, onProgress });
+        const onDeltaRefused = (error: Error) => this.#logRefused(error);
+        await fillImage({ source, target, bases: opened, delta, onProgress, onDeltaRefused });
         await target.seal(manifest);
       } finally {
         await target.close();
@@ -159,9 +160,13 @@ export class DiskImageCache implements ImageCache {
     try {
       return await fetchDelta(source, base, manifest.chunkIndexRoot);
     } catch (error) {
-      this.#parts.log.warn({ error: describeError(error) }, "delta was unusable, packs are used");
+      this.#logRefused(error);
       return undefined;
     }
+  }
+
+  #logRefused(error: unknown): void {
+    this.#parts.log.warn({ error: describeError(error) }, "delta was unusable, packs are used");
   }
 
   /** Whole images to copy from, of the same name first. */

@@ -11,7 +11,7 @@ import {
   parseDeltaPrefix,
   verifyDeltaHeaderFrame,
 } from "@drover/shared/chunk/delta-codec";
-import { ChunkDigestError } from "@drover/shared/chunk/errors";
+import { ChunkDigestError, ChunkFormatError } from "@drover/shared/chunk/errors";
 import { requestGapBytes } from "@drover/shared/chunk/fetch-ranges";
 import { decodeIndex, parseIndexHeader } from "@drover/shared/chunk/index-codec";
 import { type PackTable, parsePackTable } from "@drover/shared/chunk/pack-table";
@@ -101,8 +101,10 @@ export async function fillImage(input: {
   readonly bases: readonly ImageBase[];
   readonly delta: FoundDelta | undefined;
   readonly onProgress: (plan: ApplyPlan) => void;
+  /** The delta's bytes are damaged: packs are used for what it did not bring. */
+  readonly onDeltaRefused: (error: Error) => void;
 }): Promise<void> {
-  const { source, target, bases, delta, onProgress } = input;
+  const { source, target, bases, delta, onProgress, onDeltaRefused } = input;
   let right = await target.rightChunks();
   const [base] = bases;
   if (delta && base && right.size < target.index.count) {
@@ -115,8 +117,15 @@ export async function fillImage(input: {
     });
     onProgress(plan);
     const ports = portsOf(source, target, [base]);
-    const outcome = await applyPlan({ plan, newIndex: target.index, sources: [base.index], ports });
-    if (outcome.unmade.length === 0) return;
+    try {
+      const newIndex = target.index;
+      const outcome = await applyPlan({ plan, newIndex, sources: [base.index], ports });
+      if (outcome.unmade.length === 0) return;
+    } catch (error) {
+      // Anything else (the WAN, the disk) would happen with packs too, and what is verified stays.
+      if (!(error instanceof ChunkDigestError || error instanceof ChunkFormatError)) throw error;
+      onDeltaRefused(error);
+    }
     right = await target.rightChunks();
   }
   if (right.size === target.index.count) return;
