@@ -34,7 +34,8 @@ export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   while (current !== undefined && parts.length < 5) {
-    parts.push(current instanceof Error ? current.message : String(current));
+    const text = current instanceof Error ? current.message : String(current);
+    parts.push(text.replace(/\s+/g, " ").slice(0, 600));
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(": ");
