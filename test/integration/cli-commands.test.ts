@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { folderSink } from "@drover/images/distribution/content-sink";
 import type { NodeView, SiteView } from "@drover/shared/api/fleet-api";
 import type { PlanView, RolloutView } from "@drover/shared/api/rollout-api";
 import type { ImageId, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
@@ -38,7 +39,6 @@ beforeAll(async () => {
   const first = await makeImage(scratch, store, noise(5, 200_000));
   const second = await makeImage(scratch, store, noise(6, 200_000), first);
   images = [first, second];
-  const { folderSink } = await import("@drover/images/distribution/content-sink");
   const empty = join(scratch, "empty");
   writeFileSync(empty, "");
   await folderSink(store).putFile({ kind: "file", digest: sha256Hex("") }, empty);
@@ -95,9 +95,8 @@ describe("commands that change something", () => {
       ["decommission", "decommissioned"],
       ["reactivate", "active"],
     ] as const) {
-      const ended = await drover("site", verb, site, "--reason", "for the test", "--json");
-      if (ended.code === 0) expect(JSON.parse(ended.out)).toMatchObject({ status });
-      else expect(ended.err).toMatch(/^drover: .+\n$/);
+      const view = await json<SiteView>("site", verb, site, "--reason", "for the test");
+      expect(view.status).toBe(status);
     }
     expect((await drover("site", "quarantine", site)).code).toBe(2);
   });
