@@ -12,7 +12,6 @@ export interface ReconnectPolicy {
   /** Spread of the wait, so that a fleet never returns at once. */
   readonly jitterMs: number;
 }
-export const productionReconnect: ReconnectPolicy = { waitMs: 2_000, jitterMs: 45_000 };
 
 export interface BusHandlers {
   onPush(bytes: Uint8Array): void;

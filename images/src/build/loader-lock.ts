@@ -3,10 +3,10 @@
 import { join } from "node:path";
 import { canonicalJson } from "@drover/shared/canonical-json";
 import { sha256Hex } from "@drover/shared/trust/digest";
-import { type Lock, LockError, lockText } from "../core/lock/lock.ts";
+import { type Lock, LockError } from "../core/lock/lock.ts";
 import { openApt, PackageResolutionError } from "./apt.ts";
-import { withTemporaryFolder, writeWhole } from "./cache-folder.ts";
-import { lockPath, readLockFile } from "./load-recipe.ts";
+import { withTemporaryFolder } from "./cache-folder.ts";
+import { readLockFile } from "./load-recipe.ts";
 import { onePerName, toResolved } from "./lock.ts";
 import { type Mirrors, machineMirrors } from "./mirrors.ts";
 
@@ -67,11 +67,4 @@ export async function resolveLoaderLock(options: LoaderLockOptions): Promise<Loc
       packages: onePerName(await apt.describe(found)),
     };
   });
-}
-
-/** Resolves the set anew and writes its lock file. */
-export async function relockLoader(options: LoaderLockOptions): Promise<Lock> {
-  const lock = await resolveLoaderLock(options);
-  await writeWhole(lockPath(options.folder), lockText(lock));
-  return lock;
 }

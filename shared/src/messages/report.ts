@@ -104,14 +104,6 @@ export const Report = z.discriminatedUnion("kind", [
 ]);
 export type Report = z.infer<typeof Report>;
 export type ReportKind = Report["kind"];
-export const reportKinds = [
-  "node-facts",
-  "node-state",
-  "node-event",
-  "node-health",
-  "site-state",
-  "boot-event",
-] as const satisfies readonly ReportKind[];
 
 /** Body of a report message; the envelope carries seq and when it was written. */
 export const ReportBody = z.object({

@@ -35,8 +35,6 @@ const ipxeHttpFeature = 19;
 /** Raspberry Pi boards may claim BIOS; their address block tells the truth. */
 const arm64Blocks = ["b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd"];
 
-const httpArchitectures = [15, 16, 17, 18, 19, 20, 24, 28, 40];
-
 export function describeClient(message: DhcpMessage): BootClient {
   const architectures = readArchitectures(message.options);
   const mac = macOf(message);
@@ -86,10 +84,4 @@ function firmwareOf(architectures: readonly number[], mac: string | undefined): 
     if (value === 11 || value === 19) return "uefi-arm64";
   }
   return "unsupported";
-}
-
-/** True when the first architecture the client names is one that boots by HTTP. */
-export function prefersHttp(client: BootClient): boolean {
-  const first = client.architectures[0];
-  return first !== undefined && httpArchitectures.includes(first);
 }

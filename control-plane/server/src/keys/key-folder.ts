@@ -1,6 +1,6 @@
 // Secret keys as files of mode 0600, one per key. A file appears whole or not at all, and a key that is
 // there is never replaced.
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FleetError } from "@drover/shared/errors";
 import type { z } from "zod";
@@ -46,14 +46,6 @@ export function writeKeyFile(file: string, content: unknown): void {
 /** Makes the folder with mode 0700 when it is missing. */
 export function makeKeyFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-}
-
-/** Names of the key files in a folder, without `.json`. */
-export function keyFileNames(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => name.slice(0, -5))
-    .sort();
 }
 
 export const keyFile = (folder: string, name: string): string => join(folder, `${name}.json`);
