@@ -12,6 +12,7 @@ const run = promisify(execFile);
 
 interface Built {
   readonly imageId: string;
+  readonly agent: string;
   readonly manifest: unknown;
   /** Every file a site may fetch, by path; those below `content` are named by their digests. */
   readonly content: ReadonlyMap<string, string>;
@@ -24,8 +25,9 @@ function buildScript(before: string): string {
 recipe=$1 home=$2 folder=$3 node=$4
 ${before}
 "$node" "$home/agent/build.mjs" >&2
+cp "$home/agent/dist/agent.mjs" "$folder/agent.mjs"
 exec "$node" $clock "$home/images/src/main.ts" image "$recipe" --out "$folder/out" \\
-  --cache "$folder/cache" --agent "$home/agent/dist/agent.mjs" --relock when-missing`;
+  --cache "$folder/cache" --agent "$folder/agent.mjs" --relock when-missing`;
 }
 
 const here = buildScript("clock= ; umask 022; export TZ=UTC");
@@ -34,7 +36,7 @@ umask 077; export TZ=Pacific/Chatham LC_ALL=C; cd "$home/agent"`);
 
 // The outer shell may mount because it is root of its own namespace; the inner one is nobody there.
 const elsewhere = `set -eu
-mount --bind "$5" "$2"
+mount --rbind "$5" "$2"
 mount -t tmpfs none "$2/agent/dist"
 exec unshare --user --map-user=65534 --map-group=65534 -- sh -c "$6" build "$1" "$2" "$3" "$4"`;
 
@@ -47,7 +49,9 @@ async function finish(folder: string, words: readonly [string, ...string[]]): Pr
   const manifest: unknown = JSON.parse(
     readFileSync(join(out, "content/manifest", imageId), "utf8"),
   );
-  return { imageId, manifest, content: contentOf(out), ms: performance.now() - startedAt };
+  const agent = readFileSync(join(folder, "agent.mjs"), "utf8");
+  const ms = performance.now() - startedAt;
+  return { imageId, agent, manifest, content: contentOf(out), ms };
 }
 
 /** Sizes of objects, which their names hold to their bytes; of pointers the text itself. */
@@ -91,6 +95,8 @@ export async function expectSameTwice(recipe: string): Promise<void> {
     const second = await buildElsewhere(recipe, join(folder, "second"));
     const seconds = [first, second].map(({ ms }) => `${(ms / 1000).toFixed(1)} s`);
     process.stdout.write(`${recipe} is ${first.imageId}, built in ${seconds.join(" and ")}\n`);
+    // First the cause that is not the image's own: another bundle, or sources edited meanwhile.
+    expect(second.agent === first.agent, "both builds had the same agent").toBe(true);
     expect(second.manifest).toEqual(first.manifest);
     expect(second.imageId).toBe(first.imageId);
     expect(second.content).toEqual(first.content);
