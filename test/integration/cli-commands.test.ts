@@ -10,7 +10,14 @@ import type { ImageId, NodeId, RolloutId, SiteId } from "@drover/shared/ids";
 import { sha256Hex } from "@drover/shared/trust/digest";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type MadeImage, makeImage, noise } from "./agent-images.ts";
-import { type Ended, environment, runCli, runShell, startCli } from "./cli-program.ts";
+import {
+  type Ended,
+  environment,
+  runCli,
+  runShell,
+  type StartedCli,
+  startCli,
+} from "./cli-program.ts";
 import { type TestControlPlane, withControlPlane } from "./with-control-plane.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "drover-cli-"));
@@ -20,6 +27,7 @@ let centre: TestControlPlane;
 let images: MadeImage[] = [];
 let site: SiteId;
 let node: NodeId;
+let running: StartedCli | undefined;
 let drafted: { rollout: RolloutView; plan: PlanView };
 
 const drover = (...args: readonly string[]): Promise<Ended> => runCli(environment(centre), args);
@@ -44,8 +52,10 @@ beforeAll(async () => {
   await folderSink(store).putFile({ kind: "file", digest: sha256Hex("") }, empty);
 });
 afterAll(async () => {
-  expect(await centre?.stop()).toBe(0);
+  // A test that failed half-way leaves no program behind.
+  await running?.end("SIGTERM");
   rmSync(scratch, { recursive: true, force: true });
+  expect(await centre?.stop()).toBe(0);
 });
 
 describe("commands that change something", () => {
@@ -235,7 +245,7 @@ test("A rehearsal runs hollow sites until Ctrl-C, and leaves none behind.", asyn
   const base = ["rehearse", "--sites", "3", "--class", "lite"];
   const refused = await drover(...base, "--faults", wrong);
   expect(refused).toMatchObject({ code: 1, out: "" });
-  const running = startCli(environment(centre), [...base, "--json"]);
+  running = startCli(environment(centre), [...base, "--json"]);
   const hollow = async () => (await json<SiteView[]>("site", "list")).filter((each) => each.hollow);
   await vi.waitFor(
     async () => {

@@ -144,10 +144,9 @@ async function rehearse(context: Context, options: Options): Promise<void> {
     ]);
     if (!ended.signal.aborted) code = await runAgent(program, config, ended.signal);
   } finally {
-    if (!options.folder) {
-      await decommission(context, kept);
-      rmSync(folder, { recursive: true, force: true });
-    }
+    // The files go even when the centre can't be told: without them the sites never speak again.
+    if (!options.folder) rmSync(folder, { recursive: true, force: true });
+    if (!options.folder) await decommission(context, kept);
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, stop);
   }
   if (code !== 0) throw new ExitError(exitCodes.failed, `the agent program ended with ${code}`);
