@@ -90,7 +90,7 @@ describe("commands that change something", () => {
     const mac = ["--mac", "52:54:00:AA:00:01"];
     node = (await json<NodeView>("node", "register", site, ...mac)).id;
     expect((await json<NodeView>("node", "classify", node, "lite")).class).toBe("lite");
-    expect((await drover("node", "hold", node)).out).toMatch(/^n-\w+ at s-\w+, class lite/);
+    expect((await drover("node", "hold", node)).out).toMatch(/^n-\w+ at s-\w+, class lite, held/);
     expect((await json<NodeView>("node", "release-hold", node)).hold).toBe(false);
     const why = ["--reason", "for the test"];
     expect((await drover("node", "install", node, ...why)).code).toBe(0);

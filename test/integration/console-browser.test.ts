@@ -40,9 +40,7 @@ const tile = async (label: string): Promise<number> => {
 };
 
 beforeAll(async () => {
-  vi.stubEnv("NODE_ENV", "production");
   await buildConsole();
-  vi.unstubAllEnvs();
   browser = await openBrowser();
   centre = await withControlPlane();
   const site = await enrolSite(centre, "Berlin 1");

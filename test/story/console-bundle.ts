@@ -27,6 +27,14 @@ function sourcesDigest(): string {
 export async function buildConsole(): Promise<void> {
   const digest = sourcesDigest();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
-  await build({ root: home, configFile: join(home, "vite.config.ts"), logLevel: "warn" });
+  const before = process.env["NODE_ENV"];
+  // Under a test runner React would otherwise be bundled for development.
+  process.env["NODE_ENV"] = "production";
+  try {
+    await build({ root: home, configFile: join(home, "vite.config.ts"), logLevel: "warn" });
+  } finally {
+    if (before === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = before;
+  }
   writeFileSync(stamp, digest);
 }

@@ -118,7 +118,7 @@ async function changeNode(sql: Sql, change: NodeChange): Promise<boolean> {
   return sql.begin(async (transaction) => {
     const rows = await transaction<{ site: SiteId }[]>`
       update nodes set class = coalesce(${change.class ?? null}, class),
-        hold = coalesce(${change.hold === undefined ? null : String(change.hold)}::boolean, hold),
+        hold = coalesce(${change.hold ?? null}::boolean, hold),
         install_serial = install_serial + ${change.install ? 1 : 0},
         install_issued_at =
           case when ${change.install ? 1 : 0} = 1 then ${now}::bigint else install_issued_at end,
