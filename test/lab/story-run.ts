@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { actOne } from "../story/act-one.ts";
 import { makePrograms } from "../story/programs.ts";
-import type { Scene, StoryOptions } from "../story/scene.ts";
+import { openScene, type Scene, type StoryOptions } from "../story/scene.ts";
 import { storyLog } from "../story/steps.ts";
 import { tellStory } from "../story/story.ts";
 
@@ -20,10 +21,32 @@ export async function freePort(): Promise<number> {
 export type StoryShape = Pick<StoryOptions, "recipe" | "firmware" | "hollowSites"> &
   Partial<StoryOptions>;
 
-/** Tells the story of `shape`, then lets `after` look at the scene. Prints each step with its time. */
+/** Tells the whole story of `shape`, then lets `after` look at the scene. Prints each step with its time. */
 export async function runStory(
   shape: StoryShape,
   after: (scene: Scene) => Promise<void> = async () => {},
+): Promise<void> {
+  await onStage(shape, tellStory, after);
+}
+
+/** Tells act one only, the fleet on v1, and lets `play` go on with a story of its own. */
+export async function runFromActOne(
+  shape: StoryShape,
+  play: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const tell: typeof tellStory = async (options, log, programs, onScene = () => {}) => {
+    const scene = await openScene(options, log, programs);
+    onScene(scene);
+    await actOne(scene);
+    return scene;
+  };
+  await onStage(shape, tell, play);
+}
+
+async function onStage(
+  shape: StoryShape,
+  tell: typeof tellStory,
+  after: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const kept = process.env["DROVER_LAB_RUN"];
   const folder = mkdtempSync(join(kept ?? tmpdir(), "drover-story-"));
@@ -40,7 +63,7 @@ export async function runStory(
   const programs = makePrograms(join(folder, "log"));
   let scene: Scene | undefined;
   try {
-    scene = await tellStory(options, log, programs, (made) => {
+    scene = await tell(options, log, programs, (made) => {
       scene = made;
     });
     await after(scene);

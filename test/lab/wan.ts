@@ -12,6 +12,8 @@ export interface WanLink {
   /** From now on every packet is lost; nothing is told to either side. */
   cut(): void;
   restore(): void;
+  /** From now on the site gets at most so many bytes a second, headers included. */
+  slow(bytesPerSecond: number): void;
   /** Bytes that came down to the site over the link since it was made, headers included. */
   downBytes(): number;
   close(): Promise<void>;
@@ -83,6 +85,11 @@ export async function startWan(options: {
   return {
     cut: () => void far.run("ip", "link", "set", "wan0", "down"),
     restore: () => void far.run("ip", "link", "set", "wan0", "up"),
+    slow: (bytesPerSecond) => {
+      const rate = `${Math.round(bytesPerSecond * 8)}bit`;
+      const shape = ["rate", rate, "burst", "16kb", "latency", "400ms"];
+      far.run("tc", "qdisc", "replace", "dev", "wan0", "root", "tbf", ...shape);
+    },
     downBytes: () => Number(site.run("cat", "/sys/class/net/wan0/statistics/rx_bytes")),
     async close() {
       await Promise.all(ends.map((end) => end.stop("SIGKILL")));
