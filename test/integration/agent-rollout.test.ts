@@ -1,31 +1,28 @@
 // Real agents against a real control plane: a site agent caches what it is assigned, hollow sites install,
 // take a rollout with grants over the bus, and a bad image falls back and stays refused.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningHollow, startHollow } from "@drover/agent/roles/hollow";
 import { startSite } from "@drover/agent/roles/site";
 import { keepIdentity, openNkey } from "@drover/agent/site/identity";
 import { systemClock } from "@drover/agent/system-clock";
-import { releaseSigner } from "@drover/server/keys/init-keys";
 import { agentApi } from "@drover/shared/api/agent-api";
 import { call } from "@drover/shared/api/client";
 import { fleetApi } from "@drover/shared/api/fleet-api";
-import { releaseApi } from "@drover/shared/api/release-api";
 import { rolloutApi } from "@drover/shared/api/rollout-api";
 import { readEnrolment } from "@drover/shared/enrolment";
-import { ChannelName, NodeClass, type Sha256, type SiteId } from "@drover/shared/ids";
+import { NodeClass, type SiteId } from "@drover/shared/ids";
 import { silentLog } from "@drover/shared/log";
 import type { ReleaseRef } from "@drover/shared/release/release";
 import { sha256Hex } from "@drover/shared/trust/digest";
-import { makeReleaseMetadata } from "@drover/shared/trust/release-metadata";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type MadeImage, makeImage, noise } from "./agent-images.ts";
+import { publishImages } from "./publish-images.ts";
 import { type TestControlPlane, withControlPlane } from "./with-control-plane.ts";
 
 const lite = NodeClass.parse("lite");
-const channel = ChannelName.parse("dev");
 const patience = { timeout: 40_000, interval: 200 };
 const scratch = mkdtempSync(join(tmpdir(), "agent-rollout-"));
 const store = join(scratch, "store");
@@ -37,37 +34,6 @@ let images: MadeImage[] = [];
 let releases: ReleaseRef[] = [];
 
 const admin = () => centre.sender(centre.adminToken);
-
-/** Puts everything below the content folder and registers the images as releases 1, 2 and 3. */
-async function publish(): Promise<void> {
-  for (const entry of await readdir(store, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    await centre.put(path.slice(store.length), readFileSync(path));
-  }
-  await centre.put(`/content/file/${sha256Hex("")}`, new Uint8Array());
-  releases = images.map(({ imageId }, index) => ({
-    name: "lite",
-    semver: `${index + 1}.0.0`,
-    channel,
-    counter: index + 1,
-    imageId,
-  }));
-  for (const { imageId } of images)
-    await call(admin(), releaseApi.registerImage, { body: { manifest: imageId as Sha256 } });
-  const entries = images.map(({ imageId, manifestBytes }, index) => ({
-    name: "lite",
-    semver: `${index + 1}.0.0`,
-    imageId,
-    manifestBytes,
-    custom: { counter: index + 1, minimum: 0, step: false },
-  }));
-  const metadata = makeReleaseMetadata(
-    { version: 1, expiresAt: Date.now() + 86_400_000, releases: entries },
-    [releaseSigner(join(centre.data, "keys"), channel)],
-  );
-  await call(admin(), releaseApi.putChannel, { params: { channel }, body: { metadata } });
-}
 
 /** Makes a site and binds the folder to it, with the authority taken from the test's own centre. */
 async function enrolInto(folder: string, name: string, isHollow: boolean): Promise<SiteId> {
@@ -104,7 +70,7 @@ beforeAll(async () => {
   const third = await makeImage(scratch, store, noise(11, 400_000));
   images = [first, second, third];
   centre = await withControlPlane();
-  await publish();
+  releases = await publishImages(centre, store, images);
   const params = { class: lite };
   const body = { release: "lite@1.0.0", channel: "dev" };
   await call(admin(), fleetApi.putClass, { params, body });

@@ -39,12 +39,13 @@ export interface FaultFleet {
 
 /** A centre with three releases; each image is a small change of the one before. */
 export async function openFaultFleet(
-  centreOptions: Parameters<typeof withControlPlane>[0] = {},
+  options: Parameters<typeof withControlPlane>[0] & { readonly rootBytes?: number } = {},
 ): Promise<FaultFleet> {
+  const { rootBytes = 400_000, ...centreOptions } = options;
   const folder = mkdtempSync(join(tmpdir(), "drover-faults-"));
   const store = join(folder, "store");
   const images: MadeImage[] = [];
-  let root = noise(21, 400_000);
+  let root = noise(21, rootBytes);
   for (const version of [1, 2, 3]) {
     images.push(await makeImage(folder, store, root, images.at(-1)));
     root = Buffer.concat([
