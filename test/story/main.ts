@@ -21,7 +21,7 @@ npm start -- --empty          start only the control plane
   --hollow N       hollow sites (20)
   --no-lab         leave out the lab site with its virtual machine
   --recipe NAME    debian-node or lite
-  --firmware NAME  uefi, uefi-secure or bios`;
+  --firmware NAME  uefi or bios`;
 
 function readOptions(argv: readonly string[]) {
   const { values } = parseArgs({
@@ -56,8 +56,8 @@ function storyOptions(options: Options, folder: string, log: StoryLog): StoryOpt
   const { recipe, firmware } = options;
   if (recipe !== "debian-node" && recipe !== "lite")
     throw new Error(`--recipe takes debian-node or lite, not ${recipe}`);
-  if (firmware !== "uefi" && firmware !== "uefi-secure" && firmware !== "bios")
-    throw new Error(`--firmware takes uefi, uefi-secure or bios, not ${firmware}`);
+  if (firmware !== "uefi" && firmware !== "bios")
+    throw new Error(`--firmware takes uefi or bios, not ${firmware}`);
   const missing = missingForLab(options);
   if (missing)
     log.note(`Hollow nodes only: the lab site with a real machine is left out because ${missing}.`);

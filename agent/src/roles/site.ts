@@ -16,6 +16,7 @@ import { enrol, openNkey, readIdentity } from "../site/identity.ts";
 import { DiskImageCache } from "../site/image-cache.ts";
 import { databaseLeases } from "../site/lease-store.ts";
 import { nodeApi } from "../site/node-api.ts";
+import { scrubCache } from "../site/scrub-cache.ts";
 import { SiteRuntime } from "../site/site-runtime.ts";
 
 export class SiteStartError extends FleetError {
@@ -51,6 +52,7 @@ export async function startSite(parts: SiteRoleParts, signal: AbortSignal): Prom
   const centre = httpsCentre({ url: identity.url, caPem });
   const database = openDatabase(join(dataFolder, "site.sqlite"), parts.databaseWorker);
   const random = seededRandom(seedOf(`${site}${clock.now()}`));
+  let disk: DiskImageCache | undefined;
   const runtime = await SiteRuntime.open({
     identity,
     nkey,
@@ -62,8 +64,11 @@ export async function startSite(parts: SiteRoleParts, signal: AbortSignal): Prom
     reconnect: settings.reconnect,
     agentVersion,
     timeZone: settings.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
-    openCache: (content, addWanBytes) =>
-      DiskImageCache.open({ folder: join(dataFolder, "cache"), content, clock, log, addWanBytes }),
+    async openCache(content, addWanBytes) {
+      const folder = join(dataFolder, "cache");
+      disk = await DiskImageCache.open({ folder, content, clock, log, addWanBytes });
+      return disk;
+    },
   });
   const { service, cache, store } = runtime;
   const verifier = await CallVerifier.open(site, store, (node) => service.keyOf(node));
@@ -87,7 +92,8 @@ export async function startSite(parts: SiteRoleParts, signal: AbortSignal): Prom
   log.info({ port: server.port }, "site agent started");
   const run = async (): Promise<void> => {
     try {
-      await runtime.run(signal);
+      const scrub = disk ? scrubCache({ cache: disk, clock, log }, signal) : undefined;
+      await Promise.all([runtime.run(signal), scrub]);
     } finally {
       await server.close();
       await boot?.close();
@@ -111,7 +117,9 @@ function listen(
   port: number,
 ): Promise<{ port: number; close(): Promise<void> }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname, port }, (info: AddressInfo) => {
+    // Nodes with slow processors pause for longer than the default five seconds between two requests.
+    const serverOptions = { keepAliveTimeout: 75_000 };
+    const server = serve({ fetch, hostname, port, serverOptions }, (info: AddressInfo) => {
       resolve({
         port: info.port,
         close: () =>

@@ -13,7 +13,7 @@ export function begin(
 ): RolloutStep {
   if (startsAt === null || startsAt <= now) return run(progress, 0, ["started"]);
   const state = { phase: "scheduled", startsAt } as const;
-  return { state: { ...progress, state }, effects: [], because: [`starts at ${startsAt}`] };
+  return { state: { ...progress, state }, effects: [], because: ["its start is scheduled"] };
 }
 
 export function run(

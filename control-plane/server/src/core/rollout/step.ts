@@ -63,7 +63,7 @@ function stepScheduled(
   now: EpochMs,
 ): RolloutStep {
   if (input.kind === "look") {
-    if (now < state.startsAt) return stay(progress, `starts at ${state.startsAt}`);
+    if (now < state.startsAt) return stay(progress, "its start is scheduled");
     if (input.frozen) return stay(progress, "the fleet is frozen: nothing starts");
     return run(progress, 0, ["the scheduled time has come"]);
   }
@@ -116,10 +116,10 @@ function lookRunning(
   if (state.step === "updating") {
     const soakEndsAt = now + rules.policy.soakMs;
     const soaking = { phase: "running", wave: state.wave, step: "soaking", soakEndsAt } as const;
-    const because = [...verdict.because, `soaks until ${soakEndsAt}`];
+    const because = [...verdict.because, `soaks for ${Math.round((soakEndsAt - now) / 1000)} s`];
     return { state: { ...progress, state: soaking }, effects: [], because };
   }
-  if (now < state.soakEndsAt) return stay(progress, `soaks until ${state.soakEndsAt}`);
+  if (now < state.soakEndsAt) return stay(progress, "the wave soaks");
   return afterSoak(rules, progress, state.wave, input, { now, verdict });
 }
 
