@@ -1,5 +1,6 @@
 // kill -9 of server, agents, NATS and Postgres at seeded moments while grants are given: nothing that was
 // acknowledged is lost, nothing happens twice, and the rollout finishes by itself.
+import { systemClock } from "@drover/agent/system-clock";
 import { call } from "@drover/shared/api/client";
 import { rolloutApi } from "@drover/shared/api/rollout-api";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -69,7 +70,8 @@ async function killAll(plan: readonly Kill[], grantsNow: () => Promise<number>) 
       async () => expect(await grantsNow()).toBeGreaterThanOrEqual(afterGrants),
       patience,
     );
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    // Not a wait for something: the seed chooses this moment.
+    await systemClock.wait(delayMs, new AbortController().signal);
     await kill(victim);
     killed[victim] += 1;
   }
