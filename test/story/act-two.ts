@@ -8,9 +8,10 @@ import { wanBill } from "./centre.ts";
 import type { Scene } from "./scene.ts";
 import { must, until } from "./steps.ts";
 
-/** Waves of the story: a canary that holds every model, half, all. */
-export function wavesOf(scene: Scene): string[] {
-  return scene.options.hollowSites >= 4 ? ["3", "50%", "100%"] : ["100%"];
+/** Waves of the story: a canary that holds every model, half, all. Of v3 one site is enough to judge. */
+export function wavesOf(scene: Scene, version: 2 | 3): string[] {
+  if (scene.options.hollowSites < 4) return ["100%"];
+  return [version === 2 || !scene.lab ? "3" : "1", "50%", "100%"];
 }
 
 /** Drafts, plans and starts a rollout of a version to every site. */
@@ -19,7 +20,7 @@ export async function startRollout(
   version: 2 | 3,
 ): Promise<{ rollout: RolloutId; plan: PlanView }> {
   const { cli } = scene.centre;
-  const waves = wavesOf(scene).flatMap((size) => ["--wave", size]);
+  const waves = wavesOf(scene, version).flatMap((size) => ["--wave", size]);
   const { rollout, plan } = await cli<{ rollout: RolloutView; plan: PlanView }>(
     "rollout",
     "create",
@@ -100,7 +101,7 @@ export async function actTwo(scene: Scene): Promise<void> {
   must(from, "act two needs act one");
   const image = await buildVersion(scene, 2);
   scene.images.v2 = image;
-  const waves = wavesOf(scene).length;
+  const waves = wavesOf(scene, 2).length;
   await scene.log.step(
     `v2 rolls out in ${waves} waves, each healthy for ${scene.options.soakMs / 1000} s before the next`,
     async (progress) => {
