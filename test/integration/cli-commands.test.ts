@@ -1,5 +1,6 @@
 // Every command of `drover` against a real control plane, with and without --json: exit code, a parseable
 // standard output, and one sentence when something is wrong.
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +44,8 @@ const imageId = (at: number): ImageId => {
 };
 
 beforeAll(async () => {
+  // A build needs the agent as one file; without it the build would fail before it can be cancelled.
+  execFileSync(process.execPath, [join(import.meta.dirname, "../../agent/build.mjs")]);
   centre = await withControlPlane();
   const first = await makeImage(scratch, store, noise(5, 200_000));
   const second = await makeImage(scratch, store, noise(6, 200_000), first);
