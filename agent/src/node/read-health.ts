@@ -21,12 +21,18 @@ function memoryAvailableBytes(): number | undefined {
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
+/** Most memory this agent ever had resident since it was started. */
+export function agentPeakBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
 /** Metrics by name; `stateFolder` lies on the state partition. */
 export async function readHealth(stateFolder: string): Promise<Record<string, number>> {
   const { bavail, bsize } = statfsSync(stateFolder);
   const figures: Record<string, number | undefined> = {
     loadAverage: loadavg()[0],
     memoryAvailableBytes: memoryAvailableBytes(),
+    agentPeakBytes: agentPeakBytes(),
     rootReadErrors: await rootReadErrors(),
     stateFreeBytes: bavail * bsize,
     uptimeMs: Math.round(uptime() * 1000),

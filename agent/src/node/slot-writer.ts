@@ -9,6 +9,7 @@ import type { Log } from "@drover/shared/log";
 import type { SlotWriter } from "../node-ports.ts";
 import { type BlockDevice, forgetCachedBlocks } from "./block-device.ts";
 import type { ImageMemory } from "./image-memory.ts";
+import { agentPeakBytes } from "./read-health.ts";
 import type { Seed } from "./root-slot.ts";
 import { type DiskParts, slotSeed, writeSlot } from "./write-slot.ts";
 
@@ -63,7 +64,7 @@ export function diskSlotWriter(parts: SlotWriterParts): SlotWriter {
       const { keptBytes, copiedBytes, fetchedBytes } = written.tally;
       log.info({ slot, imageId, ...written.tally }, "slot was written");
       say(
-        `slot ${slot} written: ${keptBytes} kept, ${copiedBytes} copied, ${fetchedBytes} fetched`,
+        `slot ${slot} written: ${keptBytes} kept, ${copiedBytes} copied, ${fetchedBytes} fetched; agent peak ${Math.round(agentPeakBytes() / 1e6)} MB`,
       );
       return written.verityRoot;
     },
