@@ -90,7 +90,7 @@ function tell(killed: Record<Victim, number>, checked: Checked, seconds: number)
     `kills: ${counts}; ${sites} nodes, ${checked.reports} reports stored once, ${checked.grants} grants ` +
       `(${checked.renewals} given again after a lost answer), ${checked.armings} armings, ` +
       `${checked.breaches.length} breaches; ${seconds} s, seed ${faultSeed}\n` +
-      `replay: DROVER_SEED=${faultSeed} npx vitest run --project integration test/integration/faults-kills.test.ts\n`,
+      `replay: npm test -- --project integration test/integration/faults-kills.test.ts --seed ${faultSeed}\n`,
   );
 }
 
