@@ -1,6 +1,6 @@
 // Builds an image twice from empty caches under circumstances that must not matter: the second time the
 // checkout lies in another folder, and user, file mode mask, time zone, working folder and date differ.
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -34,11 +34,34 @@ const here = buildScript("clock= ; umask 022; export TZ=UTC");
 const there = buildScript(`clock="--import $home/test/integration/late-clock.ts"
 umask 077; export TZ=Pacific/Chatham LC_ALL=C; cd "$home/agent"`);
 
-// The outer shell may mount because it is root of its own namespace; the inner one is nobody there.
-const elsewhere = `set -eu
+/** How to run as nobody with the checkout mounted at another place. */
+interface Disguise {
+  /** Starts a shell that may mount. */
+  readonly outer: readonly [string, ...string[]];
+  /** Turns that shell into one of nobody's. */
+  readonly inner: string;
+}
+
+/** Namespaces need no privilege; where the kernel refuses them (in a chroot) root changes its user. */
+function disguise(): Disguise {
+  const refused = spawnSync("unshare", ["--user", "true"]).status !== 0;
+  return refused
+    ? {
+        outer: ["unshare", "--mount"],
+        // The capability only stands in for owning the folders, which belong to root.
+        inner:
+          "setpriv --reuid=65534 --regid=65534 --clear-groups --securebits=+no_setuid_fixup --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override --",
+      }
+    : {
+        outer: ["unshare", "--user", "--map-root-user", "--mount"],
+        inner: "unshare --user --map-user=65534 --map-group=65534 --",
+      };
+}
+
+const elsewhere = (inner: string): string => `set -eu
 mount --rbind "$5" "$2"
 mount -t tmpfs none "$2/agent/dist"
-exec unshare --user --map-user=65534 --map-group=65534 -- sh -c "$6" build "$1" "$2" "$3" "$4"`;
+exec ${inner} sh -c "$6" build "$1" "$2" "$3" "$4"`;
 
 async function finish(folder: string, words: readonly [string, ...string[]]): Promise<Built> {
   const startedAt = performance.now();
@@ -81,10 +104,8 @@ async function buildElsewhere(recipe: string, folder: string): Promise<Built> {
   mkdirSync(home, { recursive: true });
   mkdirSync(join(checkout, "agent/dist"), { recursive: true });
   const words = [recipe, home, folder, process.execPath, checkout, there];
-  return await finish(folder, [
-    ...(["unshare", "--user", "--map-root-user", "--mount"] as const),
-    ...["sh", "-c", elsewhere, "build", ...words],
-  ]);
+  const { outer, inner } = disguise();
+  return await finish(folder, [...outer, "sh", "-c", elsewhere(inner), "build", ...words]);
 }
 
 /** Builds `recipe` twice and expects the same image, and the same objects to distribute it with. */
