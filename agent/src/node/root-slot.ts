@@ -1,6 +1,7 @@
 // Fills a root partition with an image: keeps what is already right, copies from the booted slot what
 // lies there, fetches the rest; then reads everything back and computes the verity tree. The slot is
 // right only when the root of what was read back is the manifest's.
+import { isChunk } from "@drover/shared/chunk/apply-run";
 import {
   type Artefact,
   type ChunkIndex,
@@ -49,12 +50,6 @@ export function artefactNamed(index: ChunkIndex, name: string): Artefact {
   const found = index.artefacts.find((artefact) => artefact.name === name);
   if (!found) throw new SlotWriteError(`the image's chunk index has no artefact ${name}`);
   return found;
-}
-
-export function isChunk(index: ChunkIndex, number: number, bytes: Uint8Array): boolean {
-  return (
-    bytes.length === chunkBytes(index, number) && sameBytes(sha256(bytes), chunkId(index, number))
-  );
 }
 
 /**

@@ -154,6 +154,3 @@ export const releaseApi = {
     result: z.object({ metadata: z.string().nullable(), version: z.number().int() }),
   }),
 } as const;
-
-/** Raw uploads and downloads outside the JSON contract. `PUT` needs a person, `GET` nobody. */
-export const contentPath = (kind: string, name: string): string => `/content/${kind}/${name}`;

@@ -2,7 +2,7 @@
 // write of the environment block, read back before it counts; a mark that cannot be made is an error
 // and leaves the block as it was or as it was meant to be, never between.
 
-import type { Slot } from "../node/slot.ts";
+import { otherSlot, type Slot } from "../node/slot.ts";
 import { type BlockDisk, partOfDisk } from "./block-io.ts";
 import {
   armTrial,
@@ -10,7 +10,6 @@ import {
   commitTrial,
   encodeBootEnv,
   keepTrial,
-  otherSlot,
   parseBootEnv,
   rejectTrial,
   requestOther,

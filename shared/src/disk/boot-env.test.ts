@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Slot } from "../node/slot.ts";
+import { otherSlot, type Slot } from "../node/slot.ts";
 import {
   armTrial,
   type BootEnv,
@@ -10,7 +10,6 @@ import {
   encodeBootEnv,
   initialEnv,
   keepTrial,
-  otherSlot,
   parseBootEnv,
   rejectTrial,
   requestOther,

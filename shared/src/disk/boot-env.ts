@@ -2,7 +2,7 @@
 // its initrd may make there. Trial boots are counted, nothing else is; the default slot changes only
 // by a commit or by a request after a positive failure.
 
-import type { Slot } from "../node/slot.ts";
+import { otherSlot, type Slot } from "../node/slot.ts";
 import { BootStateError, DiskFormatError, DiskInputError } from "./disk-errors.ts";
 import { encodeGrubenv, parseGrubenv } from "./grubenv.ts";
 
@@ -43,10 +43,6 @@ export function initialEnv(slot: Slot): BootEnv {
     why: "cold",
     rej: "-",
   };
-}
-
-export function otherSlot(slot: Slot): Slot {
-  return slot === "a" ? "b" : "a";
 }
 
 /** The 1024 bytes of the block. */

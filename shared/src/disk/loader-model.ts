@@ -1,8 +1,8 @@
 // A pure model of what the generated grub.cfg does at one power-on, so that whole update stories can
 // be simulated and the real script be compared with it.
 
-import type { Slot } from "../node/slot.ts";
-import { type BootEnv, type BootReason, otherSlot } from "./boot-env.ts";
+import { otherSlot, type Slot } from "../node/slot.ts";
+import type { BootEnv, BootReason } from "./boot-env.ts";
 
 /** What the disk lets the loader do. */
 export interface LoaderWorld {
