@@ -28,8 +28,7 @@ export class Qmp {
   static async open(path: string, timeoutMs: number): Promise<Qmp> {
     const socket = await connectWhenReady(path, performance.now() + timeoutMs);
     const qmp = new Qmp(socket);
-    const greeted = new Promise<void>((resolve) => qmp.#listen(resolve));
-    await greeted;
+    await qmp.#greeting();
     await qmp.execute("qmp_capabilities");
     return qmp;
   }
@@ -48,12 +47,21 @@ export class Qmp {
     this.#socket.destroy();
   }
 
-  #listen(onGreeting: () => void): void {
-    this.#socket.on("error", () => this.#socket.destroy());
+  #greeting(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#listen(resolve, () => reject(new Error("QEMU went away before it said a word on QMP")));
+    });
+  }
+
+  #listen(onGreeting: () => void, onGone: () => void): void {
     this.#socket.on("close", () => {
       for (const resolve of this.#waiting.splice(0)) resolve({ error: { desc: "QEMU is gone" } });
+      onGone();
     });
-    createInterface({ input: this.#socket }).on("line", (line) => {
+    const lines = createInterface({ input: this.#socket });
+    // The reader of lines passes the socket's errors on: a QEMU that ends with a command unread resets it.
+    lines.on("error", () => this.#socket.destroy());
+    lines.on("line", (line) => {
       const message = JSON.parse(line) as Answer & {
         QMP?: unknown;
         event?: string;
