@@ -20,10 +20,12 @@ export function startSiteHost(options: {
   readonly name: string;
   readonly script: string;
   readonly args: readonly string[];
+  readonly nodeArguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }): SiteHost {
   const log = new ConsoleLog(options.name, join(options.runFolder, `${options.name}.log`));
-  const child = options.namespace.spawn(process.execPath, [options.script, ...options.args], {
+  const words = [...(options.nodeArguments ?? []), options.script, ...options.args];
+  const child = options.namespace.spawn(process.execPath, words, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createNamespace, type LabNamespace } from "../lab/namespace.ts";
 import { advertiseRouter } from "../lab/router-advertiser.ts";
 import { type SiteHost, startSiteHost } from "../lab/site-host.ts";
+import { readSiteUnit } from "../lab/site-unit.ts";
 import { createDisk, powerOn, type Vm } from "../lab/vm.ts";
 import type { VmFirmware } from "../lab/vm-args.ts";
 import { startWan, type WanLink } from "../lab/wan.ts";
@@ -66,6 +67,7 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
   const wan = await startWan({ site: namespace, ports: options.ports, runFolder });
   const config = join(runFolder, "site.json");
   writeFileSync(config, JSON.stringify(siteSettings(options, namespace.siteIp)), { mode: 0o600 });
+  const { nodeArguments, environment: env } = readSiteUnit();
   const start = (): SiteHost =>
     startSiteHost({
       namespace,
@@ -73,6 +75,8 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
       name: "site-agent",
       script: programs.agent,
       args: ["site", "--config", config],
+      nodeArguments,
+      env,
     });
   let agent = start();
   const diskFile = createDisk(join(runFolder, "node.disk"), options.diskBytes);

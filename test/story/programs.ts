@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "../..");
 export const programs = {
   server: join(root, "control-plane/server/src/main.ts"),
   cli: join(root, "control-plane/cli/src/main.ts"),
-  agent: join(root, "agent/src/main.ts"),
+  agent: join(root, "agent/dist/agent.mjs"),
 } as const;
 
 export interface Program {

@@ -10,7 +10,7 @@ import type { StoryLog } from "./steps.ts";
 /** Most memory a running process ever had resident, in MB (VmHWM of proc(5)). */
 function peakMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1000);
+  return Math.round((Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024) / 1e6);
 }
 
 /** Figures of the run, for people. */

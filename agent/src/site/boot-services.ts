@@ -6,7 +6,6 @@ import { NodeId, type SiteId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
 import type { NodeDesired } from "@drover/shared/messages/desired";
 import type { Random } from "@drover/shared/random";
-import type { Hono } from "hono";
 import type { LanSettings } from "../config.ts";
 import { type BootNode, type BootSite, defaultLeaseTimes } from "../core/boot/boot-site.ts";
 import { folderBootFiles } from "./boot/boot-files.ts";
@@ -14,6 +13,7 @@ import { createBootHttp } from "./boot/boot-http.ts";
 import { startDhcpServer } from "./boot/dhcp-server.ts";
 import type { BootEvent, LeaseStore } from "./boot/ports.ts";
 import { startTftpServer } from "./boot/tftp-server.ts";
+import type { NodeApp } from "./file-answer.ts";
 import type { SiteRuntime } from "./site-runtime.ts";
 
 export interface BootServicesParts {
@@ -34,7 +34,7 @@ const eventsRememberedMax = 1_000;
 
 /** Adds boot HTTP to `app` and starts DHCP and TFTP; answers how to stop them. */
 export async function startBootServices(
-  app: Hono,
+  app: NodeApp,
   parts: BootServicesParts,
 ): Promise<{ close(): Promise<void> }> {
   const { lan, clock, random, log } = parts;

@@ -1,6 +1,6 @@
 // Brings one image to the site: manifest first, then the cheapest way to its bytes (delta from an image
 // at hand, else missing chunks from packs). Every chunk is verified; whatever is right is never fetched again.
-import { zstdDecompressSync } from "node:zlib";
+import { constants as zlibConstants, zstdDecompressSync } from "node:zlib";
 import { type ApplyPlan, planFromDelta, planFromPacks } from "@drover/shared/chunk/apply-plan";
 import { type ApplyPorts, applyPlan } from "@drover/shared/chunk/apply-run";
 import { type ChunkIndex, indexLimits } from "@drover/shared/chunk/chunk-index";
@@ -182,6 +182,8 @@ function portsOf(
     async inflate(frame, plainBytes, dictionary) {
       return zstdDecompressSync(frame, {
         maxOutputLength: plainBytes,
+        // One piece of the right size, instead of many that are then joined.
+        chunkSize: Math.max(zlibConstants.Z_MIN_CHUNK, plainBytes),
         ...(dictionary ? { dictionary } : {}),
       });
     },

@@ -27,6 +27,8 @@ export class ImageFiles {
   readonly index: ChunkIndex;
   readonly #folder: string;
   readonly #handles = new Map<string, FileHandle>();
+  /** Used again for every read: fresh ones would pile up by the hundred megabytes until collected. */
+  #buffer = new Uint8Array();
 
   private constructor(folder: string, index: ChunkIndex) {
     this.#folder = folder;
@@ -62,12 +64,18 @@ export class ImageFiles {
     return handle;
   }
 
-  /** Raw bytes of a run inside one artefact; shorter when the file is. */
+  /** Raw bytes of a run inside one artefact; shorter when the file is. Valid until the next read. */
   async read(first: number, count: number): Promise<Uint8Array> {
     const { artefact, offset } = locateChunk(this.index, first);
-    const bytes = new Uint8Array(runBytes(this.index, first, count));
-    const { bytesRead } = await this.#handle(artefact.name).read(bytes, 0, bytes.length, offset);
-    return bytes.subarray(0, bytesRead);
+    const sizeBytes = runBytes(this.index, first, count);
+    if (this.#buffer.length < sizeBytes) this.#buffer = new Uint8Array(sizeBytes);
+    const { bytesRead } = await this.#handle(artefact.name).read(
+      this.#buffer,
+      0,
+      sizeBytes,
+      offset,
+    );
+    return this.#buffer.subarray(0, bytesRead);
   }
 
   async write(first: number, _count: number, bytes: Uint8Array): Promise<void> {

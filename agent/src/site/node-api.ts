@@ -1,12 +1,9 @@
 // The node API on the site LAN as a Hono app. Bodies are bounded before they are parsed; every failure
 // is one small JSON answer; images stream by range from the cache.
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { Readable } from "node:stream";
 import { describeError } from "@drover/shared/errors";
 import { ImageId, type NodeId } from "@drover/shared/ids";
 import type { Log } from "@drover/shared/log";
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { z } from "zod";
 import {
   ClaimRequest,
@@ -19,7 +16,9 @@ import {
   requestBytesMax,
   signatureHeaders,
 } from "../node-api/contract.ts";
+import { openFile } from "./boot/boot-files.ts";
 import { type CallVerifier, shortCodeOf } from "./call-verifier.ts";
+import { answerWithFile, type NodeApp, type NodeContext, type NodeEnv } from "./file-answer.ts";
 import type { ImageCache } from "./image-cache.ts";
 import { NodeRefusedError } from "./node-refused-error.ts";
 import type { SiteService } from "./site-service.ts";
@@ -34,9 +33,9 @@ export interface NodeApiParts {
 /** Streams of image content at the same time; more are told to come back. */
 const streamsMax = 32;
 
-export function nodeApi(parts: NodeApiParts): Hono {
+export function nodeApi(parts: NodeApiParts): NodeApp {
   const { service, verifier, log } = parts;
-  const app = new Hono();
+  const app = new Hono<NodeEnv>();
   app.onError((error, context) => {
     if (error instanceof NodeRefusedError) {
       const { status, word: code, message: detail, counter } = error;
@@ -80,7 +79,7 @@ export function nodeApi(parts: NodeApiParts): Hono {
   return app;
 }
 
-async function bytesOf(context: Context): Promise<Uint8Array> {
+async function bytesOf(context: NodeContext): Promise<Uint8Array> {
   const reader = context.req.raw.body?.getReader();
   if (!reader) return new Uint8Array();
   const parts: Uint8Array[] = [];
@@ -101,7 +100,7 @@ async function bytesOf(context: Context): Promise<Uint8Array> {
 }
 
 async function readBody<Schema extends z.ZodType>(
-  context: Context,
+  context: NodeContext,
   schema: Schema,
 ): Promise<z.infer<Schema>> {
   return parseJson(await bytesOf(context), schema);
@@ -121,7 +120,7 @@ function parseJson<Schema extends z.ZodType>(bytes: Uint8Array, schema: Schema):
 }
 
 async function signedBy(
-  context: Context,
+  context: NodeContext,
   verifier: CallVerifier,
 ): Promise<{ node: NodeId; body: Uint8Array }> {
   const body = await bytesOf(context);
@@ -137,7 +136,7 @@ async function signedBy(
   return { node, body };
 }
 
-function addImageRoute(app: Hono, { cache }: NodeApiParts): void {
+function addImageRoute(app: NodeApp, { cache }: NodeApiParts): void {
   let open = 0;
   app.get("/node/v1/image/:imageId/:name", async (context) => {
     const imageId = ImageId.safeParse(context.req.param("imageId"));
@@ -146,37 +145,14 @@ function addImageRoute(app: Hono, { cache }: NodeApiParts): void {
     if (!path) throw new NodeRefusedError(404, "image-missing", "the site has no such image file");
     if (open >= streamsMax)
       throw new NodeRefusedError(429, "busy", "too many image streams, come back shortly");
-    const { size } = await stat(path);
-    const range = parseRange(context.req.header("range"), size);
-    if (range === "bad") {
-      context.header("content-range", `bytes */${size}`);
-      return context.body(null, 416);
-    }
-    const { start, end } = range ?? { start: 0, end: size - 1 };
-    const stream = createReadStream(path, { start, end, highWaterMark: 256 * 1024 });
     open += 1;
-    stream.once("close", () => {
+    try {
+      const file = await openFile(path);
+      if (!file)
+        throw new NodeRefusedError(404, "image-missing", "the site has no such image file");
+      return await answerWithFile(context, file, { contentType: "application/octet-stream" });
+    } finally {
       open -= 1;
-    });
-    const headers: Record<string, string> = {
-      "content-type": "application/octet-stream",
-      "content-length": String(end - start + 1),
-      "accept-ranges": "bytes",
-      ...(range ? { "content-range": `bytes ${start}-${end}/${size}` } : {}),
-    };
-    return context.body(Readable.toWeb(stream) as ReadableStream, range ? 206 : 200, headers);
+    }
   });
-}
-
-/** One range of the form `bytes=a-b` or `bytes=a-` (RFC 9110 §14.1.2). */
-export function parseRange(
-  header: string | undefined,
-  sizeBytes: number,
-): { start: number; end: number } | undefined | "bad" {
-  if (header === undefined) return undefined;
-  const match = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(header.trim());
-  if (!match) return "bad";
-  const start = Number(match[1]);
-  const end = match[2] ? Math.min(Number(match[2]), sizeBytes - 1) : sizeBytes - 1;
-  return start > end || start >= sizeBytes ? "bad" : { start, end };
 }

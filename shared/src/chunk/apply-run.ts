@@ -12,9 +12,9 @@ import { splitFrames } from "./split-frames.ts";
 
 /** What a run needs from its surroundings. Runs never cross an artefact. */
 export interface ApplyPorts {
-  /** Raw bytes of chunks of a source; whatever is there, unverified. */
+  /** Raw bytes of chunks of a source; whatever is there, unverified. Only used until the next read. */
   readSource(source: number, first: number, count: number): Promise<Uint8Array>;
-  /** Raw bytes of chunks of the new image that are right or were written before. */
+  /** Raw bytes of chunks of the new image that are right or were written before. Used like those of a source. */
   readNew(first: number, count: number): Promise<Uint8Array>;
   /** Takes verified bytes; they are only valid until the promise settles. */
   write(first: number, count: number, bytes: Uint8Array): Promise<void>;

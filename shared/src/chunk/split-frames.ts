@@ -4,7 +4,7 @@
 import { ChunkDigestError } from "./errors.ts";
 import type { FetchRange, FrameUse } from "./fetch-ranges.ts";
 
-/** A frame of a range with its bytes. */
+/** A frame of a range with its bytes, which are valid until the next frame is asked for. */
 export interface FetchedFrame {
   readonly frame: FrameUse;
   readonly bytes: Uint8Array;
@@ -24,14 +24,14 @@ export async function* splitFrames(
 class FrameCollector {
   readonly #range: FetchRange;
   #frameNumber = 0;
-  #bytes: Uint8Array;
+  /** Used again for every frame: fresh ones would pile up until they are collected. */
+  #buffer = new Uint8Array();
   /** Position in the object of the next byte to come. */
   #at: number;
 
   constructor(range: FetchRange) {
     this.#range = range;
     this.#at = range.offset;
-    this.#bytes = new Uint8Array(range.frames[0]?.sizeBytes ?? 0);
   }
 
   get isWaiting(): boolean {
@@ -50,9 +50,8 @@ class FrameCollector {
       this.#at += used;
       rest = rest.subarray(used);
       if (this.#at < frame.offset + frame.sizeBytes) continue;
-      yield { frame, bytes: this.#bytes };
+      yield { frame, bytes: this.#buffer.subarray(0, frame.sizeBytes) };
       this.#frameNumber += 1;
-      this.#bytes = new Uint8Array(this.#range.frames[this.#frameNumber]?.sizeBytes ?? 0);
     }
   }
 
@@ -61,7 +60,8 @@ class FrameCollector {
     if (this.#at < frame.offset) return Math.min(frame.offset - this.#at, bytes.length);
     const have = this.#at - frame.offset;
     const part = bytes.subarray(0, frame.sizeBytes - have);
-    this.#bytes.set(part, have);
+    if (this.#buffer.length < frame.sizeBytes) this.#buffer = new Uint8Array(frame.sizeBytes);
+    this.#buffer.set(part, have);
     return part.length;
   }
 }

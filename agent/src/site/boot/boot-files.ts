@@ -25,7 +25,8 @@ async function insidePath(folder: string, name: string): Promise<string | undefi
   }
 }
 
-async function openFile(path: string): Promise<BootFile | undefined> {
+/** Opens a regular file; undefined for anything else. Throws when it cannot be opened. */
+export async function openFile(path: string): Promise<BootFile | undefined> {
   const handle = await open(path, "r");
   const stat = await handle.stat();
   if (!stat.isFile()) {
@@ -34,11 +35,8 @@ async function openFile(path: string): Promise<BootFile | undefined> {
   }
   return {
     sizeBytes: stat.size,
-    read: async (offset, lengthBytes) => {
-      const buffer = new Uint8Array(lengthBytes);
-      const { bytesRead } = await handle.read(buffer, 0, lengthBytes, offset);
-      return buffer.subarray(0, bytesRead);
-    },
+    readInto: async (buffer, offset) =>
+      (await handle.read(buffer, 0, buffer.length, offset)).bytesRead,
     close: () => handle.close(),
   };
 }

@@ -8,11 +8,11 @@ export interface LeaseStore {
   save(changes: readonly LeaseChange[]): Promise<void>;
 }
 
-/** One open boot file; read in pieces, so that a transfer never holds a whole file. */
+/** One open file; read in pieces, so that a transfer never holds a whole file. */
 export interface BootFile {
   readonly sizeBytes: number;
-  /** Exactly `lengthBytes` bytes from `offset`, or fewer at the end of the file. */
-  read(offset: number, lengthBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Fills `buffer` from `offset` of the file; answers how many bytes, fewer only at the file's end. */
+  readInto(buffer: Uint8Array, offset: number): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -8,12 +8,14 @@ const content = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251);
 
 function counted(): { file: BootFile; reads: () => number } {
   let count = 0;
-  const read = async (offset: number, lengthBytes: number) => {
+  const readInto = async (buffer: Uint8Array, offset: number) => {
     count += 1;
-    return content.slice(offset, offset + lengthBytes);
+    const bytes = content.subarray(offset, offset + buffer.length);
+    buffer.set(bytes);
+    return bytes.length;
   };
   return {
-    file: { sizeBytes: content.length, read, close: async () => undefined },
+    file: { sizeBytes: content.length, readInto, close: async () => undefined },
     reads: () => count,
   };
 }

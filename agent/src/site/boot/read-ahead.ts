@@ -6,8 +6,9 @@ const pieceBytes = 64 * 1024;
 
 export class ReadAhead {
   readonly #file: BootFile;
+  #buffer = new Uint8Array();
   #start = 0;
-  #piece: Uint8Array = new Uint8Array();
+  #filledBytes = 0;
 
   constructor(file: BootFile) {
     this.#file = file;
@@ -16,10 +17,15 @@ export class ReadAhead {
   /** The bytes from `offset`, fewer only at the end of the file. Valid until the next read. */
   async read(offset: number, lengthBytes: number): Promise<Uint8Array> {
     const end = offset + lengthBytes;
-    if (offset < this.#start || end > this.#start + this.#piece.length) {
-      this.#piece = await this.#file.read(offset, Math.max(pieceBytes, lengthBytes));
+    if (offset < this.#start || end > this.#start + this.#filledBytes) {
+      if (this.#buffer.length < lengthBytes || this.#buffer.length === 0)
+        this.#buffer = new Uint8Array(Math.max(pieceBytes, lengthBytes));
+      this.#filledBytes = await this.#file.readInto(this.#buffer, offset);
       this.#start = offset;
     }
-    return this.#piece.subarray(offset - this.#start, end - this.#start);
+    return this.#buffer.subarray(
+      offset - this.#start,
+      Math.min(end - this.#start, this.#filledBytes),
+    );
   }
 }

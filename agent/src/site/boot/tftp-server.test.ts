@@ -14,7 +14,11 @@ const files: BootFileSource = {
     name === "snponly.efi"
       ? {
           sizeBytes: content.length,
-          read: async (offset, lengthBytes) => content.subarray(offset, offset + lengthBytes),
+          readInto: async (buffer, offset) => {
+            const bytes = content.subarray(offset, offset + buffer.length);
+            buffer.set(bytes);
+            return bytes.length;
+          },
           close: async () => undefined,
         }
       : undefined,
