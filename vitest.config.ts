@@ -1,6 +1,7 @@
-// The test projects. Everything but `*.nightly.test.ts` runs on every change; projects that start
-// services or virtual machines run their files one after another.
+// The test projects. Everything but `*.nightly.test.ts` runs on every change. Of the files that start
+// services or virtual machines two run at a time: each waits more than it computes.
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const nightly = "**/*.nightly.test.{ts,tsx}";
 const integration = "**/*.integration.test.ts";
@@ -9,10 +10,20 @@ const never = ["**/node_modules/**", "**/dist/**"];
 /** A slow computer makes tests slower, never red. */
 const slowness = Number(process.env["DROVER_SLOWNESS"] ?? "1");
 
-const sequential = { fileParallelism: false, maxWorkers: 1 } as const;
+const twoAtATime = { maxWorkers: 2 } as const;
+
+/** The stories take longest, so they begin first and the short files fill up the other place. */
+class StoriesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isStory = ({ moduleId }: TestSpecification): boolean => moduleId.includes("/lab/story-");
+    return [...sorted.filter(isStory), ...sorted.filter((file) => !isStory(file))];
+  }
+}
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: StoriesFirst },
     projects: [
       {
         test: {
@@ -47,29 +58,29 @@ export default defineConfig({
           exclude: [...never, nightly],
           testTimeout: 120_000 * slowness,
           hookTimeout: 120_000 * slowness,
-          ...sequential,
+          ...twoAtATime,
         },
       },
       {
         test: {
           name: "lab",
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
           include: ["test/lab/**/*.test.ts"],
           exclude: [...never, nightly],
           testTimeout: 1_200_000 * slowness,
           hookTimeout: 600_000 * slowness,
-          ...sequential,
+          ...twoAtATime,
         },
       },
       {
         test: {
           name: "nightly",
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
           include: [nightly],
           exclude: never,
           testTimeout: 7_200_000 * slowness,
           hookTimeout: 600_000 * slowness,
-          ...sequential,
+          ...twoAtATime,
         },
       },
     ],

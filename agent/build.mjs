@@ -1,15 +1,17 @@
 // Bundles the agent into one file, dist/agent.mjs, that needs nothing but Node. Used for the site agent,
 // for installed nodes and for the installer alike.
-import { stat } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const outfile = fileURLToPath(new URL("./dist/agent.mjs", import.meta.url));
 const bytesMax = 3 * 1024 * 1024;
 
-await build({
+const { outputFiles } = await build({
   entryPoints: [fileURLToPath(new URL("./src/main.ts", import.meta.url))],
   outfile,
+  write: false,
   // Paths of CommonJS modules end up in the bundle; they must not depend on where the build was started.
   absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
   bundle: true,
@@ -25,7 +27,16 @@ await build({
   },
 });
 
-const { size } = await stat(outfile);
+const { contents } = outputFiles[0];
+// Several builds may want the bundle at the same moment: each sees a whole one.
+const before = await readFile(outfile).catch(() => undefined);
+if (before === undefined || !before.equals(contents)) {
+  const made = `${outfile}.${process.pid}`;
+  await mkdir(dirname(outfile), { recursive: true });
+  await writeFile(made, contents);
+  await rename(made, outfile);
+}
+const size = contents.length;
 process.stdout.write(`dist/agent.mjs has ${size} bytes\n`);
 if (size > bytesMax) {
   process.stderr.write(`dist/agent.mjs has ${size} bytes, at most ${bytesMax} are allowed\n`);

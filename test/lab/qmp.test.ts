@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Qmp } from "./qmp.ts";
 
@@ -28,8 +29,8 @@ async function fakeQemu(onConnection: (socket: Socket) => void): Promise<string>
 test("a QEMU that ends with a command unread answers it with being gone", async () => {
   const path = await fakeQemu((socket) => {
     socket.write('{"QMP": {}}\n');
-    // Closing with bytes unread is what turns the end of a connection into a reset.
-    setTimeout(() => socket.destroy(), 100);
+    // Not a wait for something: the command has to lie unread when the connection ends, which makes it a reset.
+    void wait(100).then(() => socket.destroy());
   });
   await expect(Qmp.open(path, 1000)).rejects.toThrow("QMP qmp_capabilities failed: QEMU is gone");
 });

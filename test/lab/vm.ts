@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { chooseAccel } from "./accel.ts";
 import { type ConsoleLine, ConsoleLog } from "./console-log.ts";
 import { deadlineMs } from "./deadline.ts";
@@ -79,7 +80,13 @@ async function openQmp(path: string, exited: Promise<void>, log: ConsoleLog): Pr
   const gone = exited.then(() => {
     throw new Error(`QEMU did not start: ${log.lines.map((line) => line.text).join(" | ")}`);
   });
-  return await Promise.race([Qmp.open(path, deadlineMs(2000)), gone]);
+  const opened = Qmp.open(path, deadlineMs(2000));
+  // A QEMU that gives up may close its socket first; its own last words say more than that.
+  const late = opened.catch(async (error: unknown) => {
+    await Promise.race([gone, wait(deadlineMs(100), undefined, { ref: false })]);
+    throw error;
+  });
+  return await Promise.race([late, gone]);
 }
 
 function vmOf(
