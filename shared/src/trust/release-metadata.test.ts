@@ -124,6 +124,14 @@ describe("release trust", () => {
     });
   });
 
+  it("refuses another spelling of a signature, which would be a second form of one version", () => {
+    const json = JSON.parse(releases(2));
+    json.signatures[0].sig = json.signatures[0].sig.toUpperCase();
+    expect(() => trustReleases(trustFirstRoot(rootText), channel, JSON.stringify(json), 1)).toThrow(
+      /cannot be read/,
+    );
+  });
+
   it("refuses a flipped bit anywhere in signed metadata", () => {
     const text = releases(2);
     const root = trustFirstRoot(rootText);

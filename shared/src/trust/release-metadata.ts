@@ -131,6 +131,9 @@ function parseMetadata<Kind extends MetadataKind.Root | MetadataKind.Targets>(
       kind === MetadataKind.Root
         ? Metadata.fromJSON(MetadataKind.Root, json)
         : Metadata.fromJSON(MetadataKind.Targets, json);
+    // One spelling only: two texts of one version would look like two releases of the same number.
+    for (const { sig } of Object.values(metadata.signatures))
+      if (!/^[0-9a-f]+$/.test(sig)) throw new Error("a signature is not lower-case hex");
     return metadata as Kind extends MetadataKind.Root ? Metadata<Root> : Metadata<Targets>;
   } catch (cause) {
     return refuse(`the ${kind} metadata cannot be read`, cause);

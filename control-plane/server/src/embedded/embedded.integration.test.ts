@@ -1,6 +1,6 @@
 // The embedded services for real: started, killed, found again, stopped. Needs Postgres programs and a
 // nats-server (fetched into a cache that outlives the test).
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,6 @@ import { connect, jwtAuthenticator, nkeys } from "@nats-io/transport-node";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startChild } from "./child-process.ts";
-import { startEmbeddedServices } from "./embedded-services.ts";
 import { type EmbeddedNats, startEmbeddedNats } from "./nats.ts";
 import type { NatsTrust } from "./nats-config.ts";
 import { startEmbeddedPostgres } from "./postgres.ts";
@@ -110,12 +109,6 @@ test("a damaged or vanished database is refused in one sentence and not made ane
   });
 });
 
-/** The operator's program, else the one in the cache once another test has fetched it. */
-function natsProgram(): string | undefined {
-  const cached = join(cacheFolder, "nats-server");
-  return process.env["NATS_SERVER"] ?? (existsSync(cached) ? cached : undefined);
-}
-
 interface Signer {
   readonly key: string;
   jwt(claims: object): string;
@@ -213,35 +206,5 @@ describe("the embedded nats-server", () => {
       message: expect.stringContaining(`port ${port} of 127.0.0.1`),
     });
     await new Promise((done) => void blocker.close(done));
-  });
-});
-
-describe("all embedded services", () => {
-  const start = (port?: number) =>
-    startEmbeddedServices({
-      dataFolder: join(folder, "data"),
-      path,
-      names: [],
-      trust: async () => trustWithUser().trust,
-      now: Date.now(),
-      nats: { program: natsProgram(), port },
-      log: silentLog,
-    });
-
-  test("leave nothing running and no lock behind when one of them can't start", async () => {
-    const blocker = createServer();
-    await new Promise<void>((done) => void blocker.listen(0, "127.0.0.1", done));
-    const address = blocker.address();
-    const port = address !== null && typeof address === "object" ? address.port : 0;
-    await expect(start(port)).rejects.toMatchObject({ code: "embedded-port-busy" });
-    await new Promise((done) => void blocker.close(done));
-    const cluster = join(folder, "data", "postgres", "cluster");
-    expect(processesIn(cluster)).toEqual([]);
-    const services = await start();
-    expect(await count(services.postgres.url)).toBe(1);
-    await expect(start()).rejects.toMatchObject({ code: "data-folder-in-use" });
-    await services.stop();
-    expect(processesIn(cluster)).toEqual([]);
-    expect(existsSync(join(folder, "data", "lock"))).toBe(false);
   });
 });
