@@ -27,6 +27,9 @@ export function restarter(
     run(program, args, { timeout: orderlyMs }).catch((error: unknown) => {
       log.warn({ error: describeError(error) }, "orderly reboot failed");
     });
-    void wait(orderlyMs).then(() => writeFileSync("/proc/sysrq-trigger", "b"));
+    // Must not keep this process from ending: the orderly way waits for that.
+    void wait(orderlyMs, undefined, { ref: false }).then(() =>
+      writeFileSync("/proc/sysrq-trigger", "b"),
+    );
   };
 }
