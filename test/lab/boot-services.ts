@@ -58,7 +58,7 @@ const tftp = await startTftpServer({
   onBootEvent,
   transfersMax: 16,
 });
-const app = createBootHttp({ site: () => site, files, clock, onBootEvent });
+const app = createBootHttp({ site: () => site, files, clock, log, onBootEvent });
 const http = serve({ fetch: app.fetch, hostname: site.serverIp, port: site.httpPort }, () =>
   print("boot services ready"),
 );

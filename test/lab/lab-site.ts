@@ -197,7 +197,7 @@ const tftp = await startTftpServer({
   transfersMax: 16,
 });
 const app = new Hono();
-app.route("/", createBootHttp({ site: bootSite, files, clock, onBootEvent }));
+app.route("/", createBootHttp({ site: bootSite, files, clock, log, onBootEvent }));
 app.route("/", nodeApi({ service, verifier, cache, log }));
 const http = serve({ fetch: app.fetch, hostname: settings.serverIp, port: httpPort }, () =>
   print("lab site ready"),

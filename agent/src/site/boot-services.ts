@@ -41,7 +41,7 @@ export async function startBootServices(
   const site = (): BootSite => bootSiteOf(parts);
   const files = folderBootFiles(lan.filesFolder);
   const onBootEvent = eventReporter(parts);
-  app.route("/", createBootHttp({ site, files, clock, onBootEvent }));
+  app.route("/", createBootHttp({ site, files, clock, log, onBootEvent }));
   const tftp = await startTftpServer({
     ip: parts.serverIp,
     port: lan.tftpPort,

@@ -1,6 +1,8 @@
 // Answers a request with a file, or a range of it, straight onto the socket. One buffer is used again for
 // every piece: a fresh one each would let hundreds of megabytes pile up before they are collected.
 import type { ServerResponse } from "node:http";
+import { describeError } from "@drover/shared/errors";
+import type { Log } from "@drover/shared/log";
 import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Context, Hono } from "hono";
@@ -19,12 +21,13 @@ const pieceBytes = 64 * 1024;
 
 /**
  * Sends the part of `file` that the request's range names and closes the file, whatever happens. `onSent` is
- * told once the last byte was handed to the network.
+ * told once the last byte was handed to the network. A file that can't be read to its end breaks the
+ * connection off: nothing that follows the header may look like a part of the file.
  */
 export async function answerWithFile(
   context: NodeContext,
   file: BootFile,
-  options: { readonly contentType: string; readonly onSent?: () => void },
+  options: { readonly contentType: string; readonly log: Log; readonly onSent?: () => void },
 ): Promise<Response> {
   try {
     const range = parseRange(context.req.header("range"), file.sizeBytes);
@@ -42,9 +45,17 @@ export async function answerWithFile(
     if (context.req.raw.method === "HEAD") return context.body(null, status, headers);
     const { outgoing } = context.env;
     outgoing.writeHead(status, headers);
-    if (await pump(file, first, length, outgoing)) {
-      outgoing.end();
-      options.onSent?.();
+    try {
+      if (await pump(file, first, length, outgoing)) {
+        outgoing.end();
+        options.onSent?.();
+      }
+    } catch (error) {
+      outgoing.destroy();
+      options.log.error(
+        { path: context.req.path, error: describeError(error) },
+        "sending broke off",
+      );
     }
     return RESPONSE_ALREADY_SENT;
   } finally {
@@ -52,7 +63,7 @@ export async function answerWithFile(
   }
 }
 
-/** False when the client went away; a file that became shorter breaks the connection off. */
+/** False when the client went away. Throws when the file cannot be read or became shorter. */
 async function pump(
   file: BootFile,
   first: number,
@@ -63,10 +74,7 @@ async function pump(
   for (let sent = 0; sent < length; ) {
     const wanted = buffer.subarray(0, Math.min(buffer.length, length - sent));
     const bytesRead = await file.readInto(wanted, first + sent);
-    if (bytesRead === 0) {
-      outgoing.destroy(new Error("the file became shorter while it was sent"));
-      return false;
-    }
+    if (bytesRead === 0) throw new Error("the file became shorter while it was sent");
     if (!(await handOver(outgoing, wanted.subarray(0, bytesRead)))) return false;
     sent += bytesRead;
   }

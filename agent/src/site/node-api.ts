@@ -136,7 +136,7 @@ async function signedBy(
   return { node, body };
 }
 
-function addImageRoute(app: NodeApp, { cache }: NodeApiParts): void {
+function addImageRoute(app: NodeApp, { cache, log }: NodeApiParts): void {
   let open = 0;
   app.get("/node/v1/image/:imageId/:name", async (context) => {
     const imageId = ImageId.safeParse(context.req.param("imageId"));
@@ -150,7 +150,7 @@ function addImageRoute(app: NodeApp, { cache }: NodeApiParts): void {
       const file = await openFile(path);
       if (!file)
         throw new NodeRefusedError(404, "image-missing", "the site has no such image file");
-      return await answerWithFile(context, file, { contentType: "application/octet-stream" });
+      return await answerWithFile(context, file, { contentType: "application/octet-stream", log });
     } finally {
       open -= 1;
     }

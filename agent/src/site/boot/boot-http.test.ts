@@ -4,16 +4,27 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { silentLog } from "@drover/shared/log";
 import { type ServerType, serve } from "@hono/node-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeMac, sampleSite } from "../../core/boot/boot-fixture.ts";
 import { folderBootFiles } from "./boot-files.ts";
 import { createBootHttp } from "./boot-http.ts";
-import type { BootEvent } from "./ports.ts";
+import type { BootEvent, BootFile } from "./ports.ts";
 
 const big = Uint8Array.from({ length: 700_000 }, (_, index) => index % 253);
 const events: BootEvent[] = [];
 const clock = { now: () => 0, monotonicMs: () => 0, wait: async () => undefined };
+const complaints: string[] = [];
+/** A file on a disk that gives up in the middle. */
+const worn: BootFile = {
+  sizeBytes: big.length,
+  readInto: async (buffer, offset) => {
+    if (offset > 100_000) throw new Error("input/output error");
+    return buffer.length;
+  },
+  close: async () => undefined,
+};
 let folder = "";
 let server: ServerType;
 let port = 0;
@@ -25,10 +36,12 @@ beforeAll(async () => {
   await writeFile(join(folder, "files/sub/snponly.efi"), "efi");
   await writeFile(join(folder, "secret"), "secret");
   await symlink(join(folder, "secret"), join(folder, "files/link"));
+  const whole = folderBootFiles(join(folder, "files"));
   const app = createBootHttp({
     site: () => sampleSite,
-    files: folderBootFiles(join(folder, "files")),
+    files: { open: async (name) => (name === "worn" ? worn : await whole.open(name)) },
     clock,
+    log: { ...silentLog, error: (_, message) => complaints.push(message) },
     onBootEvent: (event) => events.push(event),
   });
   port = await new Promise<number>((resolve) => {
@@ -96,6 +109,12 @@ describe("boot HTTP", () => {
     const tail = await get("/boot/files/vmlinuz", { range: "bytes=-5" });
     expect(tail.bytes.length).toBe(5);
     expect((await get("/boot/files/vmlinuz", { range: "bytes=700000-" })).status).toBe(416);
+  });
+
+  test("a file that can't be read to its end breaks the connection off, and nothing else", async () => {
+    await expect(get("/boot/files/worn")).rejects.toThrow(/aborted|hang up/);
+    expect(complaints).toEqual(["sending broke off"]);
+    expect((await get("/boot/files/sub/snponly.efi")).status).toBe(200);
   });
 
   test("HEAD gives the size without the bytes, and EFI programs have their content type", async () => {

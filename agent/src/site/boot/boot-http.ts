@@ -1,6 +1,7 @@
 // HTTP for booting: the iPXE script of a computer and the files it names. Everything here is public on
 // the LAN, so nothing served holds a secret.
 import type { Clock } from "@drover/shared/clock";
+import type { Log } from "@drover/shared/log";
 import { Hono } from "hono";
 import { bootScript, canonicalMac } from "../../core/boot/boot-script.ts";
 import type { BootSite } from "../../core/boot/boot-site.ts";
@@ -12,6 +13,7 @@ export interface BootHttpOptions {
   readonly site: () => BootSite;
   readonly files: BootFileSource;
   readonly clock: Clock;
+  readonly log: Log;
   readonly onBootEvent: OnBootEvent;
 }
 
@@ -41,6 +43,7 @@ export function createBootHttp(options: BootHttpOptions): NodeApp {
     if (name === undefined || file === undefined) return context.text("not found\n", 404);
     return await answerWithFile(context, file, {
       contentType: contentType(name),
+      log: options.log,
       onSent: () =>
         options.onBootEvent({
           at: options.clock.now(),
