@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describeError, FleetError } from "@drover/shared/errors";
 import type { Log } from "@drover/shared/log";
+import { seededRandom } from "@drover/shared/random";
 import { z } from "zod";
 import { type PeopleDesk, peopleDesk } from "./auth/people-desk.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -19,12 +20,14 @@ import { keyFile, readKeyFile, writeKeyFile } from "./keys/key-folder.ts";
 import { type FleetSealer, fleetSealer } from "./keys/sealer.ts";
 import { eventHub } from "./live/event-hub.ts";
 import { publishingStore } from "./live/publishing-store.ts";
+import type { Loop } from "./loops/loop.ts";
 import { appOptions, releaseParts } from "./start/app.ts";
 import { startBuilder } from "./start/builder.ts";
 import { startBus } from "./start/bus.ts";
 import { ensureAdminToken } from "./start/first-login.ts";
 import { openLog } from "./start/log.ts";
 import { type RunningLoops, startLoops } from "./start/loops.ts";
+import { keepCertificateYoung } from "./start/renew-certificate.ts";
 import { type Services, startServices } from "./start/services.ts";
 import { systemClock } from "./start/system-clock.ts";
 import { loopStore } from "./store/loop-store.ts";
@@ -65,6 +68,7 @@ async function serve(
     const work = startWork(parts, fleetSealer(keys.fleet));
     const people = peopleDesk(peopleStore(services.sql), now);
     const server = config.role === "loops" ? undefined : await startHttp(parts, work, people);
+    work.alsoAwait(keepCertificate(parts, server).done);
     const tokenFile = join(folder.part("secrets"), "admin-token");
     const first = await ensureAdminToken(tokenFile, people);
     await announce({ config, log, first, tokenFile, caFile: tls.authorityFile, ...people });
@@ -79,6 +83,23 @@ async function serve(
     await services.stop();
   }
   log.info({}, "control plane stopped");
+}
+
+function keepCertificate(parts: Parts, server: HttpsServer | undefined): Loop {
+  const { config, folder, tls, services, log, stopping: signal } = parts;
+  const tlsFolder = folder.part("tls");
+  return keepCertificateYoung({
+    tls,
+    open: () => openTlsAuthority({ folder: tlsFolder, names: config.address, now: now() }),
+    handOver: () => {
+      server?.renewCertificate();
+      services.renewBusCertificate();
+    },
+    clock: systemClock,
+    random: seededRandom(randomBytes(4).readUInt32LE()),
+    log,
+    signal,
+  });
 }
 
 interface Parts {

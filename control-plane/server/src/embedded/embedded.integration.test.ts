@@ -1,6 +1,6 @@
 // The embedded services for real: started, killed, found again, stopped. Needs Postgres programs and a
 // nats-server (fetched into a cache that outlives the test).
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -189,6 +189,9 @@ describe("the embedded nats-server", () => {
     await connection.close();
     await expect(connect({ servers: nats.url, tls: { ca: tls().authorityPem } })).rejects.toThrow();
     await expect(connect({ ...known(), tls: {} })).rejects.toThrow();
+    nats.reload();
+    const log = join(folder, "log", "nats.log");
+    await vi.waitUntil(() => readFileSync(log, "utf8").includes("Reloaded server configuration"));
     process.kill(nats.pid(), "SIGKILL");
     await vi.waitUntil(() => events.filter(({ kind }) => kind === "ready").length === 2, 30_000);
     await (await connect(known())).close();

@@ -41,6 +41,8 @@ export interface EmbeddedNats {
   readonly port: number;
   readonly version: string;
   pid(): number;
+  /** Makes the server read its certificate again; connections go on. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -87,6 +89,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
     port,
     version: binary.version,
     pid: () => service.pid(),
+    reload: () => void process.kill(service.pid(), "SIGHUP"),
     stop: () => service.stop(),
   };
 }

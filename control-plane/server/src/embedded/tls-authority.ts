@@ -31,7 +31,7 @@ export interface TlsAuthority {
   readonly authorityPem: string;
   /** SHA-256 of the authority's DER in lower-case hex: what an enrolment string pins. */
   readonly fingerprint: string;
-  /** Epoch ms at which `openTlsAuthority` should be called again for a fresh server certificate. */
+  /** Epoch ms from which `openTlsAuthority` makes a fresh server certificate. */
   readonly renewAt: number;
 }
 

@@ -14,6 +14,8 @@ export class ListenError extends FleetError {
 }
 
 export interface HttpsServer {
+  /** Reads the certificate again; connections go on. */
+  renewCertificate(): void;
   stop(): Promise<void>;
 }
 
@@ -31,18 +33,20 @@ export async function listenHttps(options: {
   port: number;
 }): Promise<HttpsServer> {
   const { tls, host, port } = options;
-  const server = createServer(
-    {
+  const secure = () =>
+    ({
       cert: Buffer.concat([readFileSync(tls.certificateFile), readFileSync(tls.authorityFile)]),
       key: readFileSync(tls.keyFile),
       minVersion: "TLSv1.2",
-    },
-    getRequestListener(options.fetch),
-  );
+    }) as const;
+  const server = createServer(secure(), getRequestListener(options.fetch));
   server.headersTimeout = 20_000;
   server.requestTimeout = 600_000;
   await listen(server, host, port);
-  return { stop: () => stop(server) };
+  return {
+    renewCertificate: () => server.setSecureContext(secure()),
+    stop: () => stop(server),
+  };
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

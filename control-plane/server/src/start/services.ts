@@ -31,6 +31,8 @@ export interface Services {
   readonly busPort: number | null;
   /** Authority to check the bus's certificate by; none with an outside bus of a public authority. */
   readonly busCaPem: string | undefined;
+  /** Makes our own bus read its certificate again. */
+  renewBusCertificate(): void;
   /** In the order in which things have to stop. */
   stop(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function startServices(options: {
       busServers: bus ? [bus.url] : config.natsUrl,
       busPort: bus?.port ?? null,
       busCaPem: bus ? options.tls.authorityPem : undefined,
+      renewBusCertificate: () => bus?.reload(),
       stop,
     };
   } catch (error) {
