@@ -26,7 +26,9 @@ export type InstallOutcome =
       readonly reboots: boolean;
       readonly because: readonly string[];
     }
-  | { readonly kind: "refused"; readonly because: readonly string[] };
+  | { readonly kind: "refused"; readonly because: readonly string[] }
+  /** Nothing is wrong; the site is not ready yet. */
+  | { readonly kind: "waiting"; readonly because: readonly string[] };
 
 export interface Claim {
   readonly site: SiteId;
@@ -54,7 +56,7 @@ interface Settled {
   readonly because: readonly string[];
 }
 
-type Settling = Settled | Extract<InstallOutcome, { kind: "refused" }>;
+type Settling = Settled | Extract<InstallOutcome, { kind: "refused" | "waiting" }>;
 
 /** An installation run over this computer's own disks. */
 export function installRun(parts: InstallRunParts): InstallRun {
@@ -67,7 +69,8 @@ export function installRun(parts: InstallRunParts): InstallRun {
 async function settle(parts: InstallRunParts, claim: Claim, facts: NodeFacts): Promise<Settling> {
   const { say } = parts;
   say("step bundle");
-  const keeper = firstTrust(claim.site, await claim.calls.bundle());
+  const bundle = await claim.calls.bundle();
+  const keeper = firstTrust(claim.site, bundle);
   const { view } = keeper;
   if (!view) return { kind: "refused", because: ["the site has no desired state yet"] };
   const plan = planInstall(claim.node, view, keeper.timeAt(parts.now()));
@@ -77,6 +80,8 @@ async function settle(parts: InstallRunParts, claim: Claim, facts: NodeFacts): P
   say("step inventory");
   const disk = chooseDisk(facts.disks, steps.partition.disk);
   if (disk.kind === "refused") return disk;
+  if (!bundle.images.includes(plan.release.imageId))
+    return { kind: "waiting", because: [`the site fetches ${releaseLabel(plan.release)} first`] };
   say(`step image ${plan.release.imageId.slice(0, 8)} ${releaseLabel(plan.release)}`);
   const image = await openImage(claim.calls, plan.release.imageId, new AbortController().signal);
   const unfit = objectionsTo(image, plan, facts);

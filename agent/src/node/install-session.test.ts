@@ -114,6 +114,19 @@ describe("an installation", () => {
     ]);
   });
 
+  it("waits for a site that has yet to fetch the image, which is no failure", async () => {
+    const waiting = { kind: "waiting", because: ["the site fetches lite@1.0.0 first"] } as const;
+    const { said, waits, events } = await play({
+      inventory: [ready],
+      runs: [waiting, waiting, installed],
+    });
+    expect(said.filter((line) => line.startsWith("waiting"))).toEqual([
+      "waiting: the site fetches lite@1.0.0 first",
+    ]);
+    expect(waits).toEqual([2_000, 4_000]);
+    expect(events.map(({ event }) => event)).toEqual(["installed"]);
+  });
+
   it("keeps its evidence for a site agent that is just restarting", async () => {
     const { events } = await play({ inventory: [ready], runs: [installed], sendFails: 3 });
     expect(events.map(({ event }) => event)).toEqual(["installed"]);

@@ -71,6 +71,10 @@ export async function runInstallSession(
         say(`done ${done.because.join("; ")}`);
         return done.reboots ? "reboot" : "power-off";
       }
+      if (done.kind === "waiting") {
+        await pause(`waiting: ${done.because.join("; ")}`);
+        continue;
+      }
       await tell(answer, "install-failed", done.because, null);
       await pause(`refused: ${done.because.join("; ")}`);
     } catch (error) {
