@@ -1,7 +1,7 @@
 // What people and CI rely on: the closing line, a set-up that is not repeated, signals that arrive once,
 // and leftovers that are found.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -58,16 +58,16 @@ test("installed packages match the lock file only with the same versions, absent
   expect(matchesLock(folder, lock)).toBe(false);
 });
 
-test("a process and a file that a run left behind are named", async () => {
+test("a process and a file that a run left behind are named, ended and removed", async () => {
   const watch = watchLeftovers("r0000aa");
   const child = spawn("/bin/sleep", ["60"], { env: { ...process.env, ...watch.environment } });
   writeFileSync(join(watch.temporary, "forgotten"), "");
   // The environment shows once the new program has been loaded.
   await vi.waitUntil(() => readFileSync(`/proc/${child.pid}/comm`, "utf8") === "sleep\n");
-  const found = watch.collect();
-  const ended = new Promise((done) => child.once("exit", done));
-  child.kill("SIGKILL");
-  await ended;
+  const ended = new Promise((done) => child.once("exit", (_, signal) => done(signal)));
+  const found = await watch.collect();
+  expect(await ended).toBe("SIGKILL");
+  expect(existsSync(watch.temporary)).toBe(false);
   expect(found).toEqual([
     expect.stringContaining(`process ${child.pid} still runs: /bin/sleep 60`),
     expect.stringContaining("forgotten"),

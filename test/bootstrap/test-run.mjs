@@ -40,7 +40,7 @@ export async function runTests({ root, node, projects, args: words }) {
     ],
     { cwd: root, env: { ...process.env, ...seeds, ...watch.environment } },
   );
-  const left = watch.collect();
+  const left = await watch.collect();
   for (const sentence of left) complain(`left behind: ${sentence}`);
   const counts = count(report, exitCode !== 0);
   rmSync(report, { force: true });
