@@ -15,7 +15,7 @@ export function watchLeftovers(id) {
   return {
     temporary,
     environment: { DROVER_RUN: id, TMPDIR: temporary },
-    /** Sentences about what was left, after which all of it is gone. */
+    /** Sentences about what was left, after which its processes, namespaces and files are gone. */
     async collect() {
       const found = [
         ...processesOf(id).map(({ pid, command }) => `process ${pid} still runs: ${command}`),

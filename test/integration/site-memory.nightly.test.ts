@@ -1,7 +1,7 @@
 // Most memory a site agent takes, started as its unit starts it: it fetches an image of 200 MB, of which
 // half travels as it is, and then serves it to eight nodes at the same time.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { NodeClass } from "@drover/shared/ids";
 import { afterAll, expect, test, vi } from "vitest";
 import { readSiteUnit } from "../lab/site-unit.ts";
 import { bundleAgent } from "../story/scene.ts";
+import { peakMb } from "../story/story.ts";
 import { makeImage, noise } from "./agent-images.ts";
 import { publishImages } from "./publish-images.ts";
 import { withControlPlane } from "./with-control-plane.ts";
@@ -29,8 +30,13 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Starts the agent; answers what it has printed so far. */
-function startAgent(enrolment: string, port: number): () => string {
+interface Agent {
+  readonly pid: number;
+  /** What it has printed so far. */
+  printed(): string;
+}
+
+function startAgent(enrolment: string, port: number): Agent {
   const { nodeArguments, environment } = readSiteUnit();
   const config = join(scratch, "site.json");
   const dataFolder = join(scratch, "site");
@@ -45,13 +51,7 @@ function startAgent(enrolment: string, port: number): () => string {
   child.stdout?.on("data", (bytes: Buffer) => {
     printed += bytes;
   });
-  return () => printed;
-}
-
-/** VmHWM of proc(5): kibibytes. */
-function peakMb(): number {
-  const status = readFileSync(`/proc/${child?.pid}/status`, "utf8");
-  return Math.round((Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024) / 1e6);
+  return { pid: child.pid ?? -1, printed: () => printed };
 }
 
 function download(port: number, path: string): Promise<number> {
@@ -86,13 +86,13 @@ test("A site agent keeps its promise of memory while it fetches an image and ser
   const body = { macs: ["52:54:00:00:02:01"], class: lite };
   await call(admin, fleetApi.registerNode, { params, body });
   const port = await findFreePort("127.0.0.1");
-  const printed = startAgent(made.enrolment, port);
+  const agent = startAgent(made.enrolment, port);
   const patience = { timeout: 300_000, interval: 200 };
-  await vi.waitFor(() => expect(printed()).toContain("image became whole"), patience);
-  const fetchedMb = peakMb();
+  await vi.waitFor(() => expect(agent.printed()).toContain("image became whole"), patience);
+  const fetchedMb = peakMb(agent.pid);
   const path = `/node/v1/image/${image.imageId}/root`;
   const sizes = await Promise.all(Array.from({ length: nodes }, () => download(port, path)));
-  const servedMb = peakMb();
+  const servedMb = peakMb(agent.pid);
   process.stdout.write(`site agent, peak: ${fetchedMb} MB fetching, ${servedMb} MB serving\n`);
   expect(sizes).toEqual(Array.from({ length: nodes }, () => root.length));
   expect(servedMb).toBeLessThan(promisedMb);

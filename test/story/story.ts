@@ -8,7 +8,7 @@ import { openScene, type Scene, type StoryOptions } from "./scene.ts";
 import type { StoryLog } from "./steps.ts";
 
 /** Most memory a running process ever had resident, in MB (VmHWM of proc(5)). */
-function peakMb(pid: number): number {
+export function peakMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return Math.round((Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024) / 1e6);
 }
